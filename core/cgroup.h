@@ -112,7 +112,8 @@ void cgroup_add_freezer(struct cgroup_host *host);
 int cgroup_freeze(const struct cgroup_host *host, const char *path, struct err *e);
 /** "Not frozen" and "gone" are success. */
 int cgroup_thaw(const struct cgroup_host *host, const char *path, struct err *e);
-bool cgroup_is_frozen(const struct cgroup_host *host, const char *path);
+/** False also where there is no freezer. */
+bool cgroup_is_frozen(const char *path);
 
 /** Removes @path, with what a container may have made below it, in all hierarchies. Retries EBUSY for
  *  about 1 s: the last process may be gone a moment before its cgroup knows. "Already gone" is

@@ -59,13 +59,15 @@ static int write_in(const struct cgroup_hierarchy *h, const char *path, const ch
     return write_existing_at(AT_FDCWD, full, text);
 }
 
-bool cgroup_is_frozen(const struct cgroup_host *host, const char *path)
+/* Without a look at what is mounted: `ps` asks for each container. */
+bool cgroup_is_frozen(const char *path)
 {
+    _cleanup_free_ char *v1 = xasprintf(PLACE "/%s/freezer.state", path),
+                        *v2 = xasprintf("/sys/fs/cgroup/%s/cgroup.freeze", path);
     char text[64] = "";
-    const struct cgroup_hierarchy *h = freezer_of(host);
-    if (h)
-        read_in(h, path, state_file(h), text, sizeof(text));
-    return *text && text[0] != (h->v2 ? '0' : 'T'); /* FREEZING, FROZEN, or 1 */
+    if (cgroup_read_file(v1, text, sizeof(text)) >= 0)
+        return *text == 'F'; /* FREEZING or FROZEN */
+    return cgroup_read_file(v2, text, sizeof(text)) >= 0 && *text == '1';
 }
 
 int cgroup_thaw(const struct cgroup_host *host, const char *path, struct err *e)

@@ -124,9 +124,8 @@ int plan_thaw(const struct plan *plan, struct err *e)
 
 bool plan_is_frozen(const struct plan *plan)
 {
-    _cleanup_cgroup_host_ struct cgroup_host host = {0};
     _cleanup_free_ char *path = plan_cgroup(plan);
-    return probe_freezer(plan, &host, NULL) == 0 && cgroup_is_frozen(&host, path);
+    return cgroup_is_frozen(path);
 }
 
 int cgroups_sweep(const char *instance, char *const *keep, const struct gc *gc, struct err *e)

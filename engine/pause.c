@@ -22,27 +22,32 @@ int engine_refuse_paused(const struct engine *engine, const struct record *r, st
     return -EBUSY;
 }
 
-/* The store is locked, so that the container is not asked to end between the look and the deed: what ends it thaws it
- * after it has had the lock. */
-static int change(struct engine *engine, const struct record *r, bool freeze, struct err *e)
+static int look_again(struct engine *engine, const struct record *r, struct record *now,
+                      struct err *e)
 {
-    _cleanup_record_ struct record now = {0};
-    _cleanup_close_ int lock = store_lock(&engine->store, e);
-    int code = lock < 0 ? lock : engine_find_locked(engine, r->spec.name, &now, e);
-    if (code == 0 && !streq(now.spec.id, r->spec.id))
+    int code = engine_find(engine, r->spec.name, now, e);
+    if (code == 0 && !streq(now->spec.id, r->spec.id))
         return err_say(e, -ENOENT, "no such container `%s`", r->spec.id);
-    if (code == 0 && now.status != STATUS_RUNNING)
-        return engine_not_running(&now, e);
-    if (code == 0 && freeze)
-        return container_freeze(&engine->store, &now.spec, e);
-    if (code == 0 && !engine_is_paused(engine, &now))
-        return err_say(e, -EINVAL, "container `%s` is not paused", r->spec.name);
-    return code == 0 ? container_thaw(&engine->store, &now.spec, e) : code;
+    return code == 0 && now->status != STATUS_RUNNING ? engine_not_running(now, e) : code;
+}
+
+/* No lock is held, because freezing may take seconds. What ends a container marks it, and thaws it then. So either that
+ * comes after the freezing, or the mark is seen here. */
+static int freeze(struct engine *engine, const struct record *now, struct err *e)
+{
+    int code = container_freeze(&engine->store, &now->spec, e);
+    if (code < 0 || !container_was_asked(&engine->store, now->spec.name))
+        return code;
+    (void)container_thaw(&engine->store, &now->spec, NULL);
+    return err_say(e, -ESRCH, "the container is ending");
 }
 
 int engine_pause(struct engine *engine, const struct record *r, struct err *e)
 {
-    int code = change(engine, r, true, e);
+    _cleanup_record_ struct record now = {0};
+    int code = look_again(engine, r, &now, e);
+    if (code == 0)
+        code = freeze(engine, &now, e);
     if (code == 0)
         engine_event(engine, r, "pause", NULL);
     else
@@ -52,7 +57,12 @@ int engine_pause(struct engine *engine, const struct record *r, struct err *e)
 
 int engine_unpause(struct engine *engine, const struct record *r, struct err *e)
 {
-    int code = change(engine, r, false, e);
+    _cleanup_record_ struct record now = {0};
+    int code = look_again(engine, r, &now, e);
+    if (code == 0 && !engine_is_paused(engine, &now))
+        return err_say(e, -EINVAL, "container `%s` is not paused", r->spec.name);
+    if (code == 0)
+        code = container_thaw(&engine->store, &now.spec, e);
     if (code == 0)
         engine_event(engine, r, "unpause", NULL);
     return code;

@@ -175,6 +175,12 @@ int container_ask_end(struct store *store, const char *name, enum mark mark, str
     return err_set(e, r, "tell container `%s` to end", name);
 }
 
+bool container_was_asked(struct store *store, const char *name)
+{
+    _cleanup_close_ int dir = store_live_dir(store, name);
+    return dir < 0 || container_marked(dir, MARK_END_ASKED | MARK_UNTIL_BOOT) != 0;
+}
+
 int container_end_asked(const struct container *c)
 {
     int r = c->process.end_requested

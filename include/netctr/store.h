@@ -334,6 +334,8 @@ int container_exec(struct store *s, const struct record *r, const struct exec_re
 /** Asks for its end, for good (MARK_END_ASKED) or until the host boots (MARK_UNTIL_BOOT): its monitor will not restart
  *  it. The store must be locked. */
 int container_ask_end(struct store *store, const char *name, enum mark mark, struct err *e);
+/** Was the container @name asked to end, by container_ask_end()? In doubt it was. */
+bool container_was_asked(struct store *store, const char *name);
 /** Was it asked to end, by container_ask_end() or by a signal for its monitor? 1, 0 or -errno. */
 int container_end_asked(const struct container *c);
 /** Emits an event of this container. */
