@@ -130,7 +130,7 @@ equal_counts() {
 
 # Its definition and its state (open, read, close), whether its monitor lives (the same of /proc/PID/stat), the listing of its
 # endpoints (open, twice getdents, close) and one endpoint; and whether a run directory has a definition.
-ps_calls_max=17
+ps_calls_max=19
 
 ps_calls() { # the smallest number of three attempts
     local i
