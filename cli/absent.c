@@ -191,7 +191,6 @@ static const struct absent run_flags[] = {
     {"systemd", 0, NULL},
     {"timeout", 0, NULL},
     {"tls-verify", 0, "there are no images"},
-    {"tty", 't', TERMINAL},
     {"tz", 0, "`-e TZ=ZONE` sets the time zone of most programs"},
     {"ulimit", 0, NULL},
     {"umask", 0, NULL},

@@ -34,6 +34,7 @@ static const struct option table[] = {
     {"name", 0, OPTION_TEXT, "NAME", "name of the container", AT(name)},
     {"rm", 0, OPTION_FLAG, NULL, "remove the container when it has ended", SPEC(auto_remove)},
     {"interactive", 'i', OPTION_FLAG, NULL, "keep stdin open", SPEC(interactive)},
+    {"tty", 't', OPTION_FLAG, NULL, "give the program a terminal (-it for a shell)", SPEC(tty)},
     {"restart", 0, OPTION_TEXT, "POLICY",
      "when to run it again: no, on-failure[:N], always or unless-stopped", AT(restart)},
     {"env", 'e', OPTION_LIST, "K=V",
@@ -235,6 +236,16 @@ static int run_attached(struct engine *engine, struct run_request *request, stru
     return r;
 }
 
+/* As docker: keys can only be passed on from a terminal. */
+static int check_terminal(const struct spec *s, struct err *e)
+{
+    if (!s->tty || !s->interactive || s->detached || isatty(STDIN_FILENO))
+        return 0;
+    err_say(e, -ENOTTY, "the input device is not a TTY");
+    err_hint(e, "-t needs a terminal on stdin; without it, -i alone passes stdin on");
+    return -ENOTTY;
+}
+
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     __attribute__((cleanup(run_flags_clear))) struct run_flags f = {.request = RUN_REQUEST_INIT};
@@ -251,6 +262,8 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     if (r == 0)
         r = take_words(argv + first, &request->spec, e);
     if (r == 0)
+        r = check_terminal(&request->spec, e);
+    if (r == 0)
         r = run_request_complete(request, e);
     if (r == 0)
         r = cli_engine(cli, &engine, e);
@@ -264,7 +277,7 @@ const struct command command_run = {
     .name = "run",
     .usage = "[FLAGS] ROOTFS COMMAND [ARG…]",
     .summary = "Run a command in a new container made from a root directory",
-    .example = "netctr run --rm -i ./rootfs sh\n"
+    .example = "netctr run --rm -it ./rootfs sh\n"
                "netctr run -d --name web -p 8080:80 --network back:ip=10.1.0.5 ./rootfs nginx",
     .run = run,
 };

@@ -149,6 +149,11 @@ static bool once_more(int *failures)
     return true;
 }
 
+static bool carries_fd(int kind)
+{
+    return kind == MESSAGE_NETNS || kind == MESSAGE_PIDFD || kind == MESSAGE_TERMINAL;
+}
+
 int channel_receive(int channel, enum message *kind, int *value, struct err *e)
 {
     struct packet p = {0};
@@ -178,7 +183,7 @@ int channel_receive(int channel, enum message *kind, int *value, struct err *e)
         return unpack_error(&p, (size_t)n, e);
     *kind = (enum message)p.kind;
     if (value)
-        *value = p.kind == MESSAGE_NETNS || p.kind == MESSAGE_PIDFD ? take_fd(got) : p.code;
+        *value = carries_fd(p.kind) ? take_fd(got) : p.code;
     return 0;
 }
 

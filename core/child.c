@@ -13,6 +13,7 @@
 #include "caps.h"
 #include "namespaces.h"
 #include "places.h"
+#include "terminal.h"
 #include "user.h"
 
 #include <errno.h>
@@ -45,15 +46,16 @@ static int set_streams(const struct become *b, const struct container_user *u, i
         if (fd < 0) /* the container's own /dev/null: the host's may have been replaced */
             fd = null = open_in_root(root, "dev/null", O_RDWR, 0, RESOLVE_NO_SYMLINKS);
         struct stat st;
-        /* A program that reopens /dev/stdout must own the pipe; devices are never given away (runc once chowned
-         * the host's /dev/null). */
+        /* A program that reopens /dev/stdout must own the pipe, or the terminal; other devices are never given away
+         * (runc once chowned the host's /dev/null). */
         if (fd >= 0 && u->uid != 0 &&
-            (fstat(fd, &st) < 0 || (S_ISFIFO(st.st_mode) && fchown(fd, u->uid, u->gid) < 0)))
+            (fstat(fd, &st) < 0 || ((b->terminal || S_ISFIFO(st.st_mode)) &&
+                                    fchown(fd, u->uid, b->terminal ? (gid_t)-1 : u->gid) < 0)))
             return err_set(e, errno, "hand over the standard streams");
         if (fd < 0 || dup2(fd, i) < 0)
             return err_set(e, fd < 0 ? fd : errno, "set up the standard streams");
     }
-    return 0;
+    return b->terminal ? terminal_control(STDIN_FILENO, e) : 0;
 }
 
 /* For any other reason, such as a lack of memory, it is netctr that fails. */
@@ -193,6 +195,19 @@ static int receive_netns(int channel, struct err *e)
     return 0;
 }
 
+static int make_terminal(struct become *b, int root, struct err *e)
+{
+    _cleanup_close_ int master = -1;
+    int peer = terminal_new(root, &master, e);
+    if (peer < 0)
+        return peer;
+    for (int i = 0; i < 3; i++)
+        b->streams[i] = peer;
+    b->terminal = true;
+    int r = channel_send_fd(b->channel, MESSAGE_TERMINAL, master);
+    return r < 0 ? err_set(e, r, "hand over the terminal") : 0;
+}
+
 static int prepare(struct child *c, int *root, struct err *e)
 {
     const struct plan *s = c->rootfs.plan;
@@ -212,7 +227,8 @@ static int prepare(struct child *c, int *root, struct err *e)
         return *root;
     if (s->namespaces[PLAN_NET].how == NS_LATER && (r = receive_netns(c->become.channel, e)) < 0)
         return r;
-    return rootfs_finish(&c->rootfs, *root, e);
+    r = rootfs_finish(&c->rootfs, *root, e);
+    return r == 0 && s->tty ? make_terminal(&c->become, *root, e) : r;
 }
 
 static int story(struct child *c, struct err *e)

@@ -20,6 +20,7 @@ struct become {
     const struct id_map *ids; /**< that the user namespace has; empty: all */
     int stub;                 /**< stub_open() */
     int channel;              /**< to the parent */
+    bool terminal;            /**< the streams are one, made by terminal_new() */
     int streams[3];           /**< stdin (-1: /dev/null), stdout, stderr */
 };
 /** Sets streams, working directory, user, capabilities and seccomp, then executes the stub. Returns only on

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <termios.h>
 #include <time.h>
 
 enum {
@@ -52,7 +53,7 @@ static int hand_over(const struct console *c, int input, struct err *e)
     return r < 0 ? err_set(e, r, "hand the streams to the monitor") : 0;
 }
 
-int console_open(struct console *c, bool interactive, struct err *e)
+int console_open(struct console *c, bool interactive, bool tty, struct err *e)
 {
     int channel[2], notices[2], input[2] = {-1, -1};
     int r = channel_open(channel, e);
@@ -65,6 +66,7 @@ int console_open(struct console *c, bool interactive, struct err *e)
     c->notices = notices[0];
     c->monitor.notices = notices[1];
     bool reads = interactive && isatty(STDIN_FILENO);
+    c->terminal = reads && tty;
     if (reads && pipe2(input, O_CLOEXEC) < 0)
         return err_set(e, errno, "open a pipe");
     _cleanup_close_ int theirs = input[0];
@@ -93,6 +95,9 @@ struct waiting {
     const char *name;
     pid_t monitor;
     int signals;
+    int sizes;             /* a signalfd for SIGWINCH; -1: the program has no terminal */
+    bool raw;              /* … and ours passes each key on */
+    struct termios cooked; /* what it was before */
     bool started, ended;
     int interrupt;    /* the signal that undoes the start, or 0 */
     int64_t give_up;  /* monotonic_ms() */
@@ -125,13 +130,43 @@ static void ending_signals(sigset_t *set)
     }
 }
 
+/* From now on ^C and ^Z are keys for the program. */
+static void make_raw(struct waiting *w)
+{
+    struct termios raw;
+    if (!w->c->terminal || tcgetattr(STDIN_FILENO, &w->cooked) < 0)
+        return;
+    raw = w->cooked;
+    cfmakeraw(&raw);
+    w->raw = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
+}
+
+static void make_cooked(struct waiting *w)
+{
+    if (w->raw)
+        (void)tcsetattr(STDIN_FILENO, TCSANOW, &w->cooked);
+    w->raw = false;
+}
+
+static int open_sizes(struct waiting *w)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGWINCH);
+    if (!w->c->terminal)
+        return 0;
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    w->sizes = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return w->sizes < 0 ? err_set(w->e, errno, "listen for the terminal's size") : 0;
+}
+
 static int open_signals(struct waiting *w)
 {
     sigset_t set;
     supervise_block_signals();
     ending_signals(&set);
     w->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return w->signals < 0 ? err_set(w->e, errno, "listen for signals") : 0;
+    return w->signals < 0 ? err_set(w->e, errno, "listen for signals") : open_sizes(w);
 }
 
 /* If the monitor has been stopped, it does not read: the client must not block. */
@@ -171,6 +206,14 @@ static int on_signal(struct waiting *w)
     return 0;
 }
 
+/* The monitor has a descriptor of the terminal, and asks it for the size. Before the start a message would cancel it. */
+static void on_size(struct waiting *w)
+{
+    struct signalfd_siginfo info;
+    if (w->started && read(w->sizes, &info, sizeof(info)) == sizeof(info))
+        pass(w, SIGWINCH, 0);
+}
+
 static void show_notices(struct waiting *w)
 {
     char text[4096];
@@ -201,6 +244,7 @@ static void on_start(struct waiting *w)
 {
     w->started = w->end->started = true;
     (void)supervise_open_signals(w->signals, NULL);
+    make_raw(w);
 }
 
 static int on_message(struct waiting *w)
@@ -250,6 +294,7 @@ static int turn(struct waiting *w)
         {.fd = w->c->notices, .events = POLLIN},
         {.fd = w->c->channel, .events = POLLIN},
         stream_interest(&w->in),
+        {.fd = w->started ? w->sizes : -1, .events = POLLIN},
     };
     int n = poll(p, ARRAY_LEN(p), patience(w)), r = 0;
     if (n < 0)
@@ -265,6 +310,8 @@ static int turn(struct waiting *w)
         show_notices(w);
     if (p[3].revents)
         stream_run(&w->in, p[3].revents);
+    if (p[4].revents)
+        on_size(w);
     return r == 0 && p[2].revents ? on_message(w) : r;
 }
 
@@ -276,6 +323,7 @@ int console_run(struct console *c, const char *name, pid_t monitor, struct conso
                         .name = name,
                         .monitor = monitor,
                         .signals = -1,
+                        .sizes = -1,
                         .end = end,
                         .e = e,
                         .in = {.from = input >= 0 ? STDIN_FILENO : -1,
@@ -288,8 +336,10 @@ int console_run(struct console *c, const char *name, pid_t monitor, struct conso
     int r = open_signals(&w);
     while (r == 0 && !w.ended)
         r = turn(&w);
+    make_cooked(&w);
     show_notices(&w); /* what the monitor wrote before its last message */
     close_fd(w.signals);
+    close_fd(w.sizes);
     close_fd(w.in.to);
     return r;
 }

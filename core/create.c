@@ -12,6 +12,7 @@
 #include "prepare.h"
 #include "process.h"
 #include "source.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -145,7 +146,7 @@ static int get_ready(struct process *c, struct preparation *p, struct err *e)
         return r;
     sources_wake(&c->plan);
     r = seccomp_filter_for(c->plan.caps, &p->filter, e);
-    if (r == 0)
+    if (r == 0 && !c->plan.tty)
         r = open_streams(c->plan.interactive, &c->plan.ids, p->streams, &c->stdin_fd, &c->stdout_fd,
                          &c->stderr_fd, e);
     /* Opened here, while a failure can still be reported. */
@@ -282,9 +283,32 @@ static int await(struct process *c, enum message wanted, struct err *e)
     return kind == wanted ? 0 : died(c, e);
 }
 
+/* The program's side of it has no other reader, and no other writer, than the master. */
+static int take_terminal(struct process *c, struct err *e)
+{
+    enum message kind;
+    _cleanup_close_ int master = -1;
+    int r = channel_receive(c->channel, &kind, &master, e);
+    if (r < 0)
+        return r;
+    if (kind != MESSAGE_TERMINAL) {
+        master = -1;
+        return died(c, e);
+    }
+    terminal_copy_size(c->sized_by, master);
+    if (c->plan.interactive && (c->stdin_fd = fcntl(master, F_DUPFD_CLOEXEC, 3)) < 0)
+        return err_set(e, errno, "copy the terminal");
+    if (fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+        return err_set(e, errno, "set up the terminal");
+    c->stdout_fd = take_fd(master);
+    return 0;
+}
+
 int process_await(struct process *c, struct err *e)
 {
     int r = namespaces_meet(c, e);
+    if (r == 0 && c->plan.tty)
+        r = take_terminal(c, e);
     return r < 0 ? r : await(c, MESSAGE_PREPARED, e);
 }
 

@@ -13,6 +13,7 @@
 #include "client.h"
 #include "process.h"
 #include "relay_process.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -165,6 +166,7 @@ static void part_with_client(struct monitor *m)
     }
     relay_forget_readers(&m->relay);
     loop_remove_fd(m->options->loop, client->channel);
+    m->c->sized_by = -1;
     client_leave(client);
 }
 
@@ -178,7 +180,9 @@ static void on_client(int fd, uint32_t events, void *monitor)
     int r = client_hear(m->options->client, &sig, &sender);
     if (r < 0)
         part_with_client(m);
-    if (r > 0)
+    if (r > 0 && sig == SIGWINCH) /* its terminal has another size */
+        terminal_copy_size(m->c->sized_by, m->c->plan.tty ? m->c->stdout_fd : -1);
+    else if (r > 0)
         forward(m, sig, sender, true);
     m->active = r > 0 ? monotonic_ms() : m->active;
 }

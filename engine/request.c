@@ -107,8 +107,8 @@ static int complete_hostname(struct spec *s, struct err *e)
 
 static void add_default_variables(struct spec *s)
 {
-    const char *const defaults[] = {"PATH=" DEFAULT_PATH, "HOSTNAME="};
-    for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
+    const char *const defaults[] = {"PATH=" DEFAULT_PATH, "HOSTNAME=", "TERM=xterm"};
+    for (size_t i = 0; i < ARRAY_LEN(defaults) - (s->tty ? 0 : 1); i++) {
         size_t key = strcspn(defaults[i], "=") + 1;
         bool given = false;
         strv_each (entry, s->env)

@@ -28,6 +28,7 @@ struct plan spec_plan(const struct spec *s, const char *instance)
         .in_place = s->in_place,
         .read_only = s->read_only,
         .interactive = s->interactive,
+        .tty = s->tty,
         .argv = s->argv,
         .env = s->env,
         .workdir = s->workdir,

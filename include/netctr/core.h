@@ -141,6 +141,7 @@ struct plan {
     bool in_place;           /**< write to @rootfs itself; else to the overlay's upper layer */
     bool read_only;          /**< the root directory cannot be written to */
     bool interactive;        /**< -i: stdin stays open */
+    bool tty;                /**< -t: the streams are a terminal of the container's own */
     char *const *argv;       /**< the program and its arguments */
     char *const *env;        /**< KEY=VALUE, complete but for HOME */
     const char *workdir;     /**< absolute; NULL: "/" */
@@ -171,7 +172,8 @@ struct process {
     int files_fd;        /**< directory with the plan's files, also for callers; -1: none */
     int channel;         /**< to the child, until it has become the program */
     int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
-    int log_fd, signal_fd;              /**< kept from one run to the next */
+    int sized_by; /**< a terminal that the program's is to be as large as; borrowed; -1: none */
+    int log_fd, signal_fd; /**< kept from one run to the next */
     bool relayed;       /**< the relay copies its streams and rotates its log (relay_process.h) */
     bool end_requested; /**< this process got SIGINT or SIGTERM, or the reader of its output left */
     bool interrupted;   /**< by SIGINT: a user's ^C, which a host that shuts down does not send */
@@ -182,7 +184,7 @@ struct process {
 #define PROCESS_INIT                                                                         \
     {                                                                                        \
         .plan = {.log_dir = -1}, .pidfd = -1, .files_fd = -1, .channel = -1, .stdin_fd = -1, \
-        .stdout_fd = -1, .stderr_fd = -1, .log_fd = -1, .signal_fd = -1                      \
+        .stdout_fd = -1, .stderr_fd = -1, .sized_by = -1, .log_fd = -1, .signal_fd = -1      \
     }
 /** Closes what @p holds; kills nothing, removes nothing. */
 void process_clear(struct process *p);
@@ -299,6 +301,7 @@ void oom_score_of_monitor(void);
 
 struct console {
     int channel, notices; /**< from the monitor; @notices is its stderr */
+    bool terminal;        /**< stdin is to be raw while the program runs */
     int input;            /**< a pipe to the program's stdin, if stdin is a terminal; else -1 */
     struct {
         int channel, notices;
@@ -308,8 +311,9 @@ struct console {
     {                                                                    \
         .channel = -1, .notices = -1, .input = -1, .monitor = { -1, -1 } \
     }
-/** Opens the channel, and hands stdout, stderr, and with @interactive stdin over. */
-int console_open(struct console *c, bool interactive, struct err *e);
+/** Opens the channel, and hands stdout, stderr, and with @interactive stdin over. @tty: the program has a terminal, so
+ *  the one on stdin is raw until console_run() returns, and its size is passed on. */
+int console_open(struct console *c, bool interactive, bool tty, struct err *e);
 /** In the monitor, after the fork: closes the client's ends. Its stderr becomes the notices. */
 int console_become_monitor(struct console *c, struct err *e);
 /** How the program ended. */

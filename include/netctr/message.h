@@ -25,4 +25,5 @@ enum message {
     MESSAGE_STREAMS,   /**< from a client: carries its stdout, stderr and perhaps stdin */
     MESSAGE_SIGNAL, /**< from a client: it got a signal; the text is "SIGNAL PID", with the sender's pid */
     MESSAGE_OOM_KILLED, /**< to a client, before MESSAGE_EXITED: the program was killed for want of memory */
+    MESSAGE_TERMINAL, /**< from the child: the master of its terminal; carries an fd */
 };

@@ -105,6 +105,7 @@ struct spec {
     bool read_only;
     bool auto_remove; /**< --rm */
     bool interactive; /**< -i: stdin stays open */
+    bool tty;         /**< -t: the program has a terminal */
     bool detached;    /**< by -d or `start`: such a container is expected to run for long */
     strv argv;
     strv env;      /**< KEY=VALUE, complete but for HOME */
