@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-/* print_table() escapes what a hostile command line holds. */
+/* The command line is hostile. */
 static void add_process(const struct process_seen *p, void *arg)
 {
     struct strings *rows = arg;

@@ -58,9 +58,7 @@ int plan_probe_cgroups(const struct plan *plan, struct cgroup_host *host, struct
 {
     bool all = !plan->rootfs || (plan->caps & CAPS_BIT(CAP_SYS_ADMIN));
     int r = cgroup_probe(NULL, host, e);
-    if (r == 0 && all)
-        r = cgroup_add_others(host, false, e);
-    return r;
+    return r == 0 && all ? cgroup_add_others(host, false, e) : r;
 }
 
 static int probe_freezer(const struct plan *plan, struct cgroup_host *host, struct err *e)

@@ -1,6 +1,6 @@
-/* A terminal (-t) is made by the container's init, before the program runs, in the container's own devpts: none of its
- * descriptors leads to a terminal of the host. The master goes to the monitor, which copies between it and the client.
- * Its peer comes from the master, never from a name.
+/* The terminal of a program (-t). The container's init makes it in the container's own devpts, so the container has no
+ * descriptor of a terminal of the host. The monitor gets the master and copies between it and the client. The peer is
+ * opened by the master (TIOCGPTPEER), because the container could move a name.
  */
 #include "terminal.h"
 

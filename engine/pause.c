@@ -31,12 +31,14 @@ static int look_again(struct engine *engine, const struct record *r, struct reco
     return code == 0 && now->status != STATUS_RUNNING ? engine_not_running(now, e) : code;
 }
 
-/* No lock is held, because freezing may take seconds. What ends a container marks it, and thaws it then. So either that
- * comes after the freezing, or the mark is seen here. */
+/* No lock is held, because freezing may take seconds. A command that ends a container marks it before it thaws it. So
+ * either it thaws after this has frozen, or this sees the new mark. An old mark says nothing: the program may have
+ * survived a SIGTERM. */
 static int freeze(struct engine *engine, const struct record *now, struct err *e)
 {
+    bool asked_before = container_was_asked(&engine->store, now->spec.name);
     int code = container_freeze(&engine->store, &now->spec, e);
-    if (code < 0 || !container_was_asked(&engine->store, now->spec.name))
+    if (code < 0 || asked_before || !container_was_asked(&engine->store, now->spec.name))
         return code;
     (void)container_thaw(&engine->store, &now->spec, NULL);
     return err_say(e, -ESRCH, "the container is ending");

@@ -44,6 +44,18 @@ stands_still() {
 }
 t 'pause freezes every process of a container, and unpause lets them go on' stands_still
 
+survives() {
+    needs_freezer
+    background --name c "$box" sh -c 'trap "echo still here" TERM; echo ready; while :; do sleep 0.02; done'
+    wait_for 5 eval 'netctr logs c | has ready'
+    netctr kill -s TERM c
+    wait_for 5 eval 'netctr logs c | has "still here"'
+    netctr pause c
+    status_is c paused
+    netctr unpause c
+}
+t 'a container that survived SIGTERM can be paused' survives
+
 is_refused() {
     needs_freezer
     background --name c "$box" sleep 100
