@@ -37,7 +37,7 @@ unharmed() {
 # A command ends by itself within the deadline, and prints only messages of netctr.
 soon() { # COMMAND...
     local status=0
-    timeout 30 "$ARENA/bin/netctr" "$@" >"$tmp/stdout" 2>"$tmp/stderr" </dev/null || status=$?
+    within 30 "$ARENA/bin/netctr" "$@" >"$tmp/stdout" 2>"$tmp/stderr" </dev/null || status=$?
     case $status in
     0 | 125) ;;
     *)

@@ -57,7 +57,7 @@ answers_to_c() {
     local gateway way
     for gateway in $(gateway_of c -4) $(gateway_of c -6); do
         for way in +notcp +tcp; do
-            in_network_of c timeout 0.3 dig $way +short "@$gateway" -q web | grep '^10' || true
+            in_network_of c timeout "$a_moment" dig $way +short "@$gateway" -q web | grep '^10' || true
         done
     done
 }

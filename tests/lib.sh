@@ -22,7 +22,8 @@
 # NETCTR_BUILD=DIR  where the program is (build)
 # FOREIGN_DROP=1    with another program's forward chain that drops, and with doctor's fix for it
 # TEST_TIMES=1      print how long each test takes
-# TEST_SLOWNESS=N   how many times slower than usual the machine is (1): deadlines are longer, and repetitions fewer
+# TEST_SLOWNESS=N   how many times slower than usual the machine is (1): deadlines are longer, and repetitions fewer.
+#                   tests/run measures it
 
 # shellcheck shell=bash
 set -euo pipefail
@@ -33,6 +34,10 @@ box=$top/build/tests/rootfs-busybox
 debian=$top/build/tests/rootfs-nginx
 program=$top/${NETCTR_BUILD:-build}/netctr
 slowness=${TEST_SLOWNESS:-1}
+# A deadline only ends a test that hangs, so it is long: other files run at the same time.
+patience=$((3 * slowness))
+# What waits for an answer that may be dropped: a third of a second, or more.
+printf -v a_moment '%d.%d' $((3 * slowness / 10)) $((3 * slowness % 10))
 
 # ---- into the arena ------------------------------------------------------------------------------
 
@@ -391,7 +396,7 @@ has() {
 # wait_for SECONDS COMMAND...: until it succeeds. Its output is shown only if it never does.
 # With `PROGRAM >FILE &' it is the child that empties FILE: remove FILE first, or what an earlier test wrote is found.
 wait_for() {
-    local deadline=$((${EPOCHREALTIME/./} + $1 * slowness * 1000000))
+    local deadline=$((${EPOCHREALTIME/./} + $1 * patience * 1000000))
     shift
     until "$@" >"$ARENA/waited" 2>&1; do
         if [ "${EPOCHREALTIME/./}" -gt $deadline ]; then
@@ -400,6 +405,11 @@ wait_for() {
         fi
         sleep 0.02
     done
+}
+
+# within SECONDS COMMAND...: 124 if it has not ended by then.
+within() {
+    timeout $(($1 * patience)) "${@:2}"
 }
 
 # For wait_for: strace has attached to it.
@@ -431,7 +441,7 @@ often() { # N
 }
 
 http() { # [CURL'S FLAGS] URL
-    curl --silent --show-error --fail --noproxy '*' --max-time 2 "$@"
+    curl --silent --show-error --fail --noproxy '*' --max-time $((2 * slowness)) "$@"
 }
 
 # ---- containers of tests -------------------------------------------------------------------------

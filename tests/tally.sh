@@ -18,6 +18,16 @@ tally() { # COMMAND...
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
+# The same if MINUTES have not passed since the script began; else it is a skip.
+tally_before() { # MINUTES COMMAND...
+    if [ $SECONDS -lt $(($1 * 60)) ]; then
+        tally "${@:2}"
+    else
+        printf 'skip - %s: the time is up after %d minutes\n' "${*:2}" $((SECONDS / 60))
+        skipped=$((skipped + 1))
+    fi
+}
+
 # The closing line, and whether all is well.
 tally_end() {
     [ -z "$failures" ] || printf '\n==== what failed\n%s\n' "$failures"

@@ -179,6 +179,6 @@ becomes_hostile() {
     wait_for 5 logged a made
     # shellcheck disable=SC2016 # the container expands it
     assert_eq "$(netctr exec a sh -c 'echo $HOME')" /root
-    assert_fails timeout 5 netctr exec -u root a true
+    assert_fails within 5 netctr exec -u root a true
 }
 t 'the same for exec' becomes_hostile

@@ -86,7 +86,7 @@ resting() {
     rm -r "$run_state/leases/default"
     local clock
     for clock in 4102444800 1 "$now" -86400 99999999999999 "$now"; do
-        timeout 10 env CLOCK="$clock" LD_PRELOAD="$clock_so" "$program" --root "$state" \
+        within 10 env CLOCK="$clock" LD_PRELOAD="$clock_so" "$program" --root "$state" \
             --run-root "$run_state" run --rm "$box" true
     done
 }

@@ -45,7 +45,7 @@ hidden_directories() {
             directory) mkdir -p "$where/x" ;;
             esac
             soon gc
-            [ "$hidden $how" = '.trash link' ] || timeout 10 "$ARENA/bin/netctr" run --rm "$box" true || fail "$hidden: $how: no start"
+            [ "$hidden $how" = '.trash link' ] || within 10 "$ARENA/bin/netctr" run --rm "$box" true || fail "$hidden: $how: no start"
             endure "$hidden: $how"
             assert_eq "$(cat "$tmp/precious/gold" "$tmp/precious/000000000000" | tr '\n' ' ')" 'gold gold ' "$hidden: $how"
             [ -L "$tmp/precious/10.88.0.9" ] || fail "$hidden: $how: it deletes through the link"

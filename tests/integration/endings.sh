@@ -15,11 +15,11 @@ stopped_monitor() {
     snapshot
     netctr run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
     wait_for 5 stopped_at_rest "$(monitor_of k)"
-    timeout 14 "$ARENA/bin/netctr" rm -f k
+    within 14 "$ARENA/bin/netctr" rm -f k
     assert_clean
     netctr run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
     wait_for 5 stopped_at_rest "$(monitor_of k)"
-    timeout 14 "$ARENA/bin/netctr" stop -t 1 k
+    within 14 "$ARENA/bin/netctr" stop -t 1 k
     assert_eq "$(state_of k status)" exited
     netctr rm k
     assert_clean
@@ -32,7 +32,7 @@ stopped_exec() {
     netctr run -d --name k "$box" sh -c 'echo on; while :; do kill -STOP -1; usleep 1000; done' >/dev/null
     wait_for 5 logged k on
     assert_error "netctr: the command's process was stopped before it ran" 125 \
-        timeout 25 strace -f -qq -o /dev/null -e inject=execve:delay_enter=1000000 \
+        within 25 strace -f -qq -o /dev/null -e inject=execve:delay_enter=1000000 \
         "$ARENA/bin/netctr" exec k true
     netctr rm -f k
 }

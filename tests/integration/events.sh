@@ -128,7 +128,7 @@ follow() {
     assert_eq "$(jq -r 'select(.name == "f") | .event' "$tmp/followed" | paste -sd,)" start,die
     kill "$follower"
     # It exits by itself.
-    timeout 20 netctr events --until "$(date -u -d '+2 seconds' +%FT%T.%NZ)" >"$tmp/ended" &
+    within 20 netctr events --until "$(date -u -d '+2 seconds' +%FT%T.%NZ)" >"$tmp/ended" &
     follower=$!
     netctr run --rm --name u "$box" true
     wait "$follower"

@@ -8,9 +8,9 @@ running() { netctr run -d --name c --network none "$box" sleep 1000 >/dev/null; 
 background_writer() {
     running
     local begin=$SECONDS
-    assert_status 7 timeout 10 netctr exec c sh -c '(while :; do echo y; sleep 0.05; done) & exit 7' >"$tmp/out"
-    assert_status 7 timeout 10 netctr exec c sh -c 'yes & exit 7' >"$tmp/out"
-    assert_status 3 timeout 10 netctr exec -i c sh -c '(cat; yes) & exit 3' >"$tmp/out" </dev/null
+    assert_status 7 within 10 netctr exec c sh -c '(while :; do echo y; sleep 0.05; done) & exit 7' >"$tmp/out"
+    assert_status 7 within 10 netctr exec c sh -c 'yes & exit 7' >"$tmp/out"
+    assert_status 3 within 10 netctr exec -i c sh -c '(cat; yes) & exit 3' >"$tmp/out" </dev/null
     [ $((SECONDS - begin)) -lt 8 ] || fail 'it waits for the background'
     # The output of the command itself is complete.
     assert_eq "$(netctr exec c sh -c 'seq 20000; (sleep 5; echo late) & exit 0' | tail -1)" 20000
@@ -111,7 +111,7 @@ stopped_client() { # ^Z, and away
     local pid=$!
     sleep 0.1
     kill -STOP $pid
-    timeout 10 "$ARENA/bin/netctr" stop -t 1 c >/dev/null || fail 'the container does not end'
+    within 10 "$ARENA/bin/netctr" stop -t 1 c >/dev/null || fail 'the container does not end'
     kill -CONT $pid
     wait $pid || true
 }
@@ -149,8 +149,8 @@ t 'a signal before the command runs ends exec, and there is no command' early_si
 
 reader_gone() {
     running
-    assert_eq "$(timeout 10 "$ARENA/bin/netctr" exec c yes | head -1)" y
-    assert_eq "$(timeout 10 "$ARENA/bin/netctr" exec c sh -c 'trap "" PIPE; yes; echo "status $?" >&2' 2>&1 >/dev/full | grep -c 'status 1')" 1
+    assert_eq "$(within 10 "$ARENA/bin/netctr" exec c yes | head -1)" y
+    assert_eq "$(within 10 "$ARENA/bin/netctr" exec c sh -c 'trap "" PIPE; yes; echo "status $?" >&2' 2>&1 >/dev/full | grep -c 'status 1')" 1
     wait_for 5 eval '[ -z "$(netctr exec c pidof yes)" ]'
 }
 t 'a command whose reader has gone gets SIGPIPE or EPIPE' reader_gone

@@ -62,7 +62,7 @@ is_refused() {
     assert_status 125 netctr unpause c 2>"$tmp/err"
     assert_contains "$(cat "$tmp/err")" 'container `c` is not paused'
     netctr pause c
-    assert_status 125 timeout 20 netctr exec c true 2>"$tmp/err"
+    assert_status 125 within 20 netctr exec c true 2>"$tmp/err"
     assert_contains "$(cat "$tmp/err")" 'container `c` is paused; `netctr unpause c` lets it go on'
     assert_status 125 netctr rm c 2>"$tmp/err"
     netctr stop -t 0 c
@@ -79,7 +79,7 @@ ends() {
         wait_for 5 eval 'netctr logs c | has ready'
         netctr pause c
         # shellcheck disable=SC2086
-        timeout 20 netctr $way c
+        within 20 netctr $way c
         case $way in
         'stop -t 9') assert_eq "$(state_of c exit_status)" 7 ;;
         'kill -s TERM') assert_eq "$(netctr wait c)" 7 ;;
@@ -107,7 +107,7 @@ killed_halfway() {
     background --name c "$box" "${busy[@]}"
     for call in mkdir write openat pidfd_open; do
         for n in 1 2 3 5; do
-            timeout 20 strace -f -qq -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$n netctr pause c >/dev/null 2>&1 || [ $? != 137 ] || kills=$((kills + 1))
+            within 20 strace -f -qq -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$n netctr pause c >/dev/null 2>&1 || [ $? != 137 ] || kills=$((kills + 1))
             case $(state_of c status) in
             paused) netctr unpause c >/dev/null ;;
             running) netctr pause c >/dev/null && status_is c paused && netctr unpause c >/dev/null ;;

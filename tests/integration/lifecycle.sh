@@ -75,7 +75,7 @@ t '-d, ps, ps -a, stop, rm' detached
 detached_is_free_of_its_caller() {
     # The reader of a pipe sees its end as soon as -d has returned: no process keeps it open.
     cd "$tmp" || return
-    timeout 5 netctr run -d --network none --name c "$box" sleep 100 | cat
+    within 5 netctr run -d --network none --name c "$box" sleep 100 | cat
     status_is c running
     local monitor
     for monitor in $(pgrep -f "^netctr monitor"); do
@@ -122,7 +122,7 @@ t 'logs: both streams, --tail, -t, and after the end' log_of_both_streams
 log_is_followed() {
     background --name c "$box" \
         sh -c 'i=0; while [ $i -lt 5 ]; do echo $i; i=$((i + 1)); sleep 0.1; done'
-    assert_eq "$(timeout 10 netctr logs -f c | tr '\n' ' ')" '0 1 2 3 4 '
+    assert_eq "$(within 10 netctr logs -f c | tr '\n' ' ')" '0 1 2 3 4 '
 }
 t 'logs -f follows and ends with the container' log_is_followed
 
@@ -215,10 +215,10 @@ stop_is_polite() {
     background --name c "$box" \
         sh -c 'trap "echo asked; exit 7" TERM; echo up; while :; do sleep 0.05; done'
     wait_for 5 sh -c 'netctr logs c | grep -q up'
-    timeout 5 netctr stop c
+    within 5 netctr stop c
     assert_eq "$(netctr logs c | tail -1)" asked
     assert_eq "$(state_of c exit_status)" 7
-    timeout 5 netctr stop c # a second time does no harm
+    within 5 netctr stop c # a second time does no harm
 }
 t 'stop sends SIGTERM first' stop_is_polite
 

@@ -155,7 +155,7 @@ knows_since() {
     assert_eq "$(netctr logs --until "$when" k | tail -1)" "$(netctr logs -t k | awk -v until="$when" '$1 <= until { print $2 }' | tail -1)"
     assert_eq "$(netctr logs --until 1h k)" ''
     assert_eq "$(netctr logs --since 1h --until 2100-01-01 k | head -1)" "$(netctr logs k | head -1)"
-    assert_eq "$(timeout 5 "$ARENA/bin/netctr" logs -f --until "$when" k | head -1)" "$(netctr logs k | head -1)"
+    assert_eq "$(within 5 "$ARENA/bin/netctr" logs -f --until "$when" k | head -1)" "$(netctr logs k | head -1)"
     netctr logs -f --until "$(($(date +%s) + 1))" k | has -x 40
     assert_error 'netctr: since `x` is not a time (as in 10m, 2026-01-02T15:04:05Z)' 125 netctr logs --since x k
     assert_error 'netctr: until `x` is not a time (as in 10m, 2026-01-02T15:04:05Z)' 125 netctr logs --until x k

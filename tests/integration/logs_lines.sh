@@ -107,7 +107,7 @@ damaged() {
     for line in mkdir "ln -s /etc/passwd" mkfifo; do
         rm -rf "$log"
         $line "$log"
-        assert_error 'netctr: the log of `k` is damaged: it is not a regular file' 125 timeout 5 "$ARENA/bin/netctr" logs k
+        assert_error 'netctr: the log of `k` is damaged: it is not a regular file' 125 within 5 "$ARENA/bin/netctr" logs k
     done
     rm "$log"
     cp "$tmp/log" "$log"
@@ -123,10 +123,10 @@ unwritable() {
     local flags
     for flags in '' -f -t '--tail 2'; do
         # shellcheck disable=SC2086 # perhaps none
-        assert_status 125 timeout 10 "$ARENA/bin/netctr" logs $flags k >/dev/full 2>"$tmp/stderr"
+        assert_status 125 within 10 "$ARENA/bin/netctr" logs $flags k >/dev/full 2>"$tmp/stderr"
         grep -qx 'netctr: write to stdout: No space left on device' "$tmp/stderr"
     done
-    assert_eq "$(timeout 10 "$ARENA/bin/netctr" logs -f k | head -1)" 1
+    assert_eq "$(within 10 "$ARENA/bin/netctr" logs -f k | head -1)" 1
 }
 t 'logs reports that its output is lost' unwritable
 

@@ -87,7 +87,7 @@ one_name() { # WORKER COUNT
         4) command=(stop -t 0 x) ;;
         esac
         status=0
-        timeout 60 "$ARENA/bin/netctr" "${command[@]}" >/dev/null 2>"$tmp/said.$1" </dev/null || status=$?
+        within 60 "$ARENA/bin/netctr" "${command[@]}" >/dev/null 2>"$tmp/said.$1" </dev/null || status=$?
         # LeakSanitizer prints this of a thread that has just ended.
         printf '%s: %s: %s\n' $status "${command[0]}" \
             "$(sed '/^==[0-9]*==Unable to get registers/d' "$tmp/said.$1")" >>"$tmp/story.$1"

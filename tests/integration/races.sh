@@ -114,9 +114,9 @@ pruned() {
     for worker in 1 2; do runs $worker & workers+=($!); done
     while kill -0 "${workers[@]}" 2>/dev/null; do
         if [ $((RANDOM % 2)) = 0 ]; then
-            timeout 30 "$ARENA/bin/netctr" network prune -f >>"$tmp/removals" 2>>"$tmp/complaints"
+            within 30 "$ARENA/bin/netctr" network prune -f >>"$tmp/removals" 2>>"$tmp/complaints"
         else
-            timeout 30 "$ARENA/bin/netctr" network rm a >>"$tmp/removals" 2>>"$tmp/complaints" || true
+            within 30 "$ARENA/bin/netctr" network rm a >>"$tmp/removals" 2>>"$tmp/complaints" || true
         fi
         sleep "0.0$((RANDOM % 10))"
         netctr network create a >/dev/null 2>&1 || true

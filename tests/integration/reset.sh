@@ -312,10 +312,10 @@ one_for_both() {
     local both=("$program" --root "$ARENA/both" --run-root "$ARENA/both")
     mkdir "$ARENA/both"
     assert_error "netctr: \`$ARENA/both\` cannot be the state directory and the run directory; use --run-root with another directory, on a tmpfs" \
-        125 timeout 10 "${both[@]}" run "$box" true
+        125 within 10 "${both[@]}" run "$box" true
     mkdir "$ARENA/both/containers"
     touch "$ARENA/both/lock" "$ARENA/both/instance"
-    assert_eq "$(timeout 10 "${both[@]}" reset -f)" "removed directory $ARENA/both"
+    assert_eq "$(within 10 "${both[@]}" reset -f)" "removed directory $ARENA/both"
     [ ! -e "$ARENA/both" ]
 }
 t 'one directory as --root and --run-root is refused at once, and reset removes it' one_for_both

@@ -64,7 +64,7 @@ restart_restarting() {
     wait_for 20 has_restarted r 3
     wait_for 5 status_is r restarting
     touch "$state/containers/r/upper/ok"
-    timeout 10 netctr restart r
+    within 10 netctr restart r
     status_is r running
     assert_eq "$(restarts_of r)" 0
 }
@@ -588,10 +588,10 @@ ways_to_end() {
     reboot_without_address
     netctr boot 2>/dev/null
     for name in stopped killed removed termed dead restarted until; do waits $name "$no_address"; done
-    timeout 5 netctr stop stopped
-    timeout 5 netctr kill killed
+    within 5 netctr stop stopped
+    within 5 netctr kill killed
     assert_status 125 netctr rm removed 2>/dev/null
-    timeout 5 netctr rm -f removed
+    within 5 netctr rm -f removed
     assert_status 125 netctr exec stopped true 2>/dev/null
     assert_status 125 netctr restart restarted 2>"$tmp/err"
     assert_contains "$(cat "$tmp/err")" "$no_address"

@@ -5,7 +5,7 @@
 
 # netctr with its state directories somewhere else.
 at() { # ROOT RUN COMMAND...
-    timeout 40 "$program" --root "$1" --run-root "$2" "${@:3}"
+    within 40 "$program" --root "$1" --run-root "$2" "${@:3}"
 }
 
 # The host's tables are the next run directory's.
