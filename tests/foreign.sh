@@ -46,7 +46,7 @@ host_serves() {
     in_network_of c ping -c 1 -W 0.4 2001:db8::9 >/dev/null & pids+=($!)
     for gateway in $(gateway_of c -4) $(gateway_of c -6); do
         for way in +notcp +tcp; do
-            in_network_of c timeout 0.4 dig $way +short "@$gateway" -q web 2>&1 | grep -q '^10\.88' & pids+=($!)
+            in_network_of c timeout "$a_moment" dig $way +short "@$gateway" -q web 2>&1 | grep -q '^10\.88' & pids+=($!)
         done
     done
     for way in "${pids[@]}"; do wait "$way" || status=1; done
