@@ -27,7 +27,7 @@ serve_both() {
     wait_for 5 traffic_passes
 }
 connects() { # as that command sees it
-    "${@:1:$#-3}" timeout 0.2 bash -c ": </dev/tcp/${*: -2:1}/${*: -1}" 2>/dev/null
+    "${@:1:$#-3}" timeout "$a_moment" bash -c ": </dev/tcp/${*: -2:1}/${*: -1}" 2>/dev/null
 }
 # By both families: out of the container, and into it.
 traffic_passes() {
@@ -43,7 +43,7 @@ traffic_passes() {
 host_serves() {
     local gateway way pids=() status=0
     in_network_of c ip -6 neighbour flush all
-    in_network_of c ping -c 1 -W 0.4 2001:db8::9 >/dev/null & pids+=($!)
+    in_network_of c ping -c 1 -W "$a_moment" 2001:db8::9 >/dev/null & pids+=($!)
     for gateway in $(gateway_of c -4) $(gateway_of c -6); do
         for way in +notcp +tcp; do
             in_network_of c timeout "$a_moment" dig $way +short "@$gateway" -q web 2>&1 | grep -q '^10\.88' & pids+=($!)
