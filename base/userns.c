@@ -1,8 +1,8 @@
 /* User namespaces: made with their maps of ids, and kept by an fd, without a process that stays in them.
  *
- * A user namespace begins as that of a new process, whose parent writes the maps. The process is killed when it has made
- * a network namespace, if one was asked for. It shares the parent's memory, because copying the page tables would be most
- * of the cost.
+ * A user namespace begins as that of a new process, whose parent writes the maps. The process makes a network namespace, if
+ * one was asked for, and ends by itself when the maps are written: nothing waits for it. It shares the parent's memory and
+ * table of fds, because copying them would be most of the cost.
  */
 #include <netctr/base.h>
 
@@ -172,28 +172,37 @@ static void block_signals(sigset_t *before)
 struct userns_process {
     pid_t pid, parent;
     bool networks;
-    int state; /* 0: not yet; 1: it has a network namespace; -errno */
+    int state;  /* 0: not yet; 1: @net is there; -errno */
+    int net;    /* its network namespace, in the table of fds of both; -1: none */
+    int mapped; /* the parent's word: it may end */
     char stack[4096] __attribute__((aligned(16)));
 };
 
-static void network_made(struct userns_process *p, int state)
+static void tell(int *word, int value)
 {
-    __atomic_store_n(&p->state, state, __ATOMIC_RELEASE);
-    (void)syscall(SYS_futex, &p->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+    (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-/* It makes system calls only, and ends with its parent. Its copies of the parent's fds would keep locks. The thread-local
- * errno is shared, too: after a failure here that of the parent may be this one, and the start fails anyway. */
+static int make_network(struct userns_process *p)
+{
+    if (syscall(SYS_unshare, CLONE_NEWNET) < 0)
+        return -errno;
+    p->net = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/ns/net", O_RDONLY | O_CLOEXEC, 0);
+    return p->net < 0 ? -errno : 1;
+}
+
+/* It makes system calls only, and ends with its parent. The thread-local errno is shared, too: after a failure here that of
+ * the parent may be this one, and the start fails anyway. */
 static int live_inside(void *process)
 {
     struct userns_process *p = process;
-    (void)syscall(SYS_close_range, 0, ~0U, 0);
     (void)syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (p->networks)
-        network_made(p, syscall(SYS_unshare, CLONE_NEWNET) < 0 ? -errno : 1);
-    while ((pid_t)syscall(SYS_getppid) == p->parent)
-        (void)syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
-    (void)syscall(SYS_exit_group, 0);
+        tell(&p->state, make_network(p));
+    while (!__atomic_load_n(&p->mapped, __ATOMIC_ACQUIRE) && syscall(SYS_getppid) == p->parent)
+        (void)syscall(SYS_futex, &p->mapped, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+    (void)syscall(SYS_exit, 0);
     return 0;
 }
 
@@ -233,6 +242,7 @@ void userns_end(struct userns_process **process)
         return;
     while (waitpid(p->pid, NULL, __WALL) < 0 && errno == EINTR)
         continue;
+    (void)close_fd(p->net);
     free(p);
 }
 
@@ -240,10 +250,10 @@ static int begin(const struct id_map *m, bool networks, struct userns_process **
 {
     struct userns_process *p = xcalloc(1, sizeof(*p));
     sigset_t before;
-    p->parent = getpid();
-    p->networks = networks;
+    *p = (struct userns_process){.parent = getpid(), .networks = networks, .net = -1};
     block_signals(&before);
-    p->pid = clone(live_inside, p->stack + sizeof(p->stack), CLONE_NEWUSER | CLONE_VM, p);
+    p->pid =
+        clone(live_inside, p->stack + sizeof(p->stack), CLONE_NEWUSER | CLONE_VM | CLONE_FILES, p);
     int code = errno;
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     if (p->pid < 0) {
@@ -256,6 +266,7 @@ static int begin(const struct id_map *m, bool networks, struct userns_process **
     }
     *out = p;
     int r = take_namespace(p->pid, m, e);
+    tell(&p->mapped, 1);
     if (r < 0)
         userns_end(out);
     return r;
@@ -278,12 +289,13 @@ int userns_create(const struct id_map *m, struct err *e)
 static int await_network(struct userns_process *p)
 {
     const struct timespec pause = {.tv_nsec = 20000000};
-    siginfo_t info = {0};
     int state;
     while ((state = __atomic_load_n(&p->state, __ATOMIC_ACQUIRE)) == 0) {
+        siginfo_t info = {0};
         (void)syscall(SYS_futex, &p->state, FUTEX_WAIT_PRIVATE, 0, &pause, NULL, 0);
-        if (waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 ||
-            info.si_pid)
+        bool ended = waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 ||
+                     info.si_pid;
+        if (ended && __atomic_load_n(&p->state, __ATOMIC_ACQUIRE) == 0)
             return -ECHILD;
     }
     return state < 0 ? state : 0;
@@ -292,13 +304,11 @@ static int await_network(struct userns_process *p)
 int userns_network(struct userns_process **process, struct err *e)
 {
     struct userns_process *p = *process;
-    _cleanup_free_ char *path = xasprintf("/proc/%d/ns/net", p->pid);
-    int r = await_network(p), fd = r < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    if (r == 0 && fd < 0)
-        r = -errno;
+    int r = await_network(p), fd = take_fd(p->net);
     userns_end(process);
     if (r == 0)
         return fd;
+    (void)close_fd(fd);
     err_set(e, r, "create a network namespace in the user namespace of the container");
     if (r == -ENOSPC)
         err_hint(e, NETNS_LIMIT);

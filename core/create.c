@@ -28,7 +28,7 @@ struct preparation {
     struct cgroup_host host;
     struct cgroup_entry entry;
     struct seccomp_filter filter;
-    struct prepared prepared; /* in the helper process and its child */
+    struct prepared prepared; /* its fds are the child's */
 };
 
 static void preparation_clear(struct preparation *p)
@@ -229,10 +229,11 @@ int process_create(struct process *c, struct err *e)
     supervise_block_signals();
     struct host_side side = {c, &p};
     const struct birth_options options = {
-        .cgroup = p.cgroup, .prepare = prepare_on_host, .arg = &side, .channel = p.channel};
+        .cgroup = p.cgroup, .prepare = prepare_on_host, .arg = &side};
     r = namespaces_clone(c, &options, e);
     if (r == 0)
         run_child(c, &p);
+    prepared_forget(&p.prepared);
     return r < 0 ? r : 0;
 }
 
@@ -243,7 +244,6 @@ static int died(struct process *c, struct err *e)
 {
     int status = 0;
     uint64_t oom_kills = plan_oom_kills(&c->plan);
-    namespaces_abandon(c);
     if (c->pid > 0)
         (void)waitpid(c->pid, &status, 0);
     if (oom_kills)
@@ -306,9 +306,7 @@ static int take_terminal(struct process *c, struct err *e)
 
 int process_await(struct process *c, struct err *e)
 {
-    int r = namespaces_meet(c, e);
-    if (r == 0 && c->plan.tty)
-        r = take_terminal(c, e);
+    int r = c->plan.tty ? take_terminal(c, e) : 0;
     return r < 0 ? r : await(c, MESSAGE_PREPARED, e);
 }
 

@@ -5,13 +5,13 @@
  */
 #include "namespaces.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/nsfs.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -99,28 +99,30 @@ static uint64_t flags_of_new(const struct plan *p)
     return flags;
 }
 
-static pid_t clone_process(uint64_t flags, int exit_signal, int cgroup, int *pidfd)
+static void into_cgroup(struct clone_args *args, int cgroup)
+{
+    if (cgroup < 0)
+        return;
+    args->flags |= CLONE_INTO_CGROUP;
+    args->cgroup = (uint64_t)cgroup;
+}
+
+static pid_t clone_process(uint64_t flags, int cgroup, int *pidfd)
 {
     struct clone_args args = {
-        .flags = flags,
+        .flags = flags | CLONE_PIDFD,
         .pidfd = (uintptr_t)pidfd,
-        .exit_signal = (uint64_t)exit_signal,
+        .exit_signal = SIGCHLD,
     };
-    if (pidfd)
-        args.flags |= CLONE_PIDFD;
-    if (cgroup >= 0) {
-        args.flags |= CLONE_INTO_CGROUP;
-        args.cgroup = (uint64_t)cgroup;
-    }
+    into_cgroup(&args, cgroup);
     pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
     return pid < 0 ? -errno : pid;
 }
 
-enum step { STEP_PREPARE, STEP_USER, STEP_ROOT, STEP_PID, STEP_CLONE };
-/* Shared memory. The kernel writes the child's pid there before the child runs (CLONE_PARENT_SETTID), so it is known even
- * if the helper process is killed at that moment. */
+enum step { STEP_PREPARE, STEP_USER, STEP_ROOT, STEP_PID, STEP_CLONE, STEP_DONE };
+/* In the memory of both. The kernel writes the child's pid there before the child runs (CLONE_PARENT_SETTID), so it is
+ * known even if the launcher is killed at that moment. */
 struct birth {
-    pid_t helper;
     enum step step;
     int code;
     pid_t pid;
@@ -144,32 +146,54 @@ static int enter(const struct plan *p, struct birth *b)
     return 0;
 }
 
+/* clone3() on the caller's own stack, as vfork(): the return address must not be on it, because the launcher's calls
+ * overwrite what is below. */
+#if defined(__x86_64__)
+__asm__(".text\n.type share_memory, @function\nshare_memory:\n"
+        "\tpop %rdx\n"
+        "\tmov $435, %eax\n"
+        "\tsyscall\n"
+        "\tpush %rdx\n"
+        "\tret\n"
+        ".size share_memory, .-share_memory\n.previous\n");
+#elif defined(__aarch64__)
+__asm__(".text\n.type share_memory, %function\nshare_memory:\n"
+        "\tmov x8, #435\n"
+        "\tsvc #0\n"
+        "\tret\n"
+        ".size share_memory, .-share_memory\n.previous\n");
+#else
+#error "write share_memory() for this processor"
+#endif
+static_assert(SYS_clone3 == 435, "share_memory() counts on it");
+extern long share_memory(const struct clone_args *args, size_t size) __attribute__((returns_twice));
+
 /* Returns in the child only. */
-static pid_t helper_process(const struct plan *p, const struct birth_options *options,
-                            struct birth *b)
+static void launcher(const struct plan *p, const struct birth_options *options, struct birth *b,
+                     struct err *e)
 {
-    struct err e = ERR_INIT;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (joins(p, PLAN_USER) && options->prepare && options->prepare(options->arg, &e) < 0) {
-        (void)channel_send_error(options->channel, &e);
-        _exit(EXIT_NETCTR);
-    }
-    b->code = enter(p, b);
+    b->code = joins(p, PLAN_USER) ? options->prepare(options->arg, e) : 0;
+    if (b->code == 0)
+        b->code = enter(p, b);
     struct clone_args args = {
         .flags = flags_of_new(p) | CLONE_PARENT | CLONE_PARENT_SETTID,
         .parent_tid = (uintptr_t)&b->pid,
     };
     pid_t pid = b->code < 0 ? -1 : (pid_t)syscall(SYS_clone3, &args, sizeof(args));
     if (pid == 0)
-        return 0;
+        return;
     if (b->code == 0 && pid < 0)
         b->code = -errno;
+    if (pid > 0)
+        b->step = STEP_DONE;
     _exit(b->code < 0);
 }
 
 static int explain(const struct birth *b, struct err *e)
 {
     switch (b->step) {
+    case STEP_PREPARE: return b->code; /* explained already */
     case STEP_USER: return err_set(e, b->code, "join the user namespace");
     case STEP_ROOT: return err_set(e, b->code, "become root of the user namespace");
     case STEP_PID: return err_set(e, b->code, "join the pid namespace");
@@ -177,23 +201,41 @@ static int explain(const struct birth *b, struct err *e)
     }
 }
 
-/* The helper process is born in the cgroup, so its child is. */
+/* The child is a child of this process and not reaped yet, so its pid is still its own. */
+static int meet(struct process *c, const struct birth *b, struct err *e)
+{
+    if (b->code < 0)
+        return explain(b, e);
+    if (b->pid <= 0)
+        return err_say(e, -ECHILD, "the process that clones the container's was killed");
+    c->pid = b->pid;
+    c->pidfd = (int)syscall(SYS_pidfd_open, b->pid, 0);
+    return c->pidfd < 0 ? err_set(e, errno, "watch the container's process") : 1;
+}
+
+/* The launcher is born in the cgroup, so its child is. */
 static int clone_within(struct process *c, const struct birth_options *options, struct err *e)
 {
-    struct birth *b =
-        mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (b == MAP_FAILED)
-        return err_set(e, errno, "get shared memory");
-    pid_t helper = clone_process(0, SIGCHLD, options->cgroup, NULL);
-    if (helper == 0)
-        return helper_process(&c->plan, options, b);
-    if (helper < 0) {
-        (void)munmap(b, sizeof(*b));
-        return err_set(e, helper, "clone the container's process");
+    struct birth *b = xcalloc(1, sizeof(*b));
+    struct clone_args args = {.flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD};
+    const int dumpable = prctl(PR_GET_DUMPABLE);
+    sigset_t all, before;
+    into_cgroup(&args, options->cgroup);
+    sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, &before); /* a handler would run in the shared memory */
+    long pid = share_memory(&args, sizeof(args));
+    if (pid == 0) {
+        launcher(&c->plan, options, b, e);
+        return 0;
     }
-    b->helper = helper;
-    c->birth = b;
-    return 1;
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    /* The launcher's change of user has cleared it for the memory of both, and with it the access to the own /proc. */
+    (void)prctl(PR_SET_DUMPABLE, dumpable);
+    while (pid > 0 && waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    int r = pid < 0 ? err_set(e, (int)-pid, "clone the container's process") : meet(c, b, e);
+    free(b);
+    return r;
 }
 
 int namespaces_clone(struct process *c, const struct birth_options *options, struct err *e)
@@ -201,37 +243,9 @@ int namespaces_clone(struct process *c, const struct birth_options *options, str
     const struct plan *p = &c->plan;
     if (joins(p, PLAN_USER) || joins(p, PLAN_PID))
         return clone_within(c, options, e);
-    pid_t pid = clone_process(flags_of_new(p), SIGCHLD, options->cgroup, &c->pidfd);
+    pid_t pid = clone_process(flags_of_new(p), options->cgroup, &c->pidfd);
     c->pid = pid < 0 ? 0 : pid;
     return pid < 0 ? err_set(e, pid, "clone the container's process") : pid > 0;
-}
-
-/* The child is a child of this process and not reaped yet, so its pid is still its own. */
-int namespaces_meet(struct process *c, struct err *e)
-{
-    struct birth *b = take_ptr(c->birth);
-    int r = 0;
-    if (!b)
-        return 0;
-    while (waitpid(b->helper, NULL, 0) < 0 && errno == EINTR)
-        continue;
-    if (b->code < 0) {
-        r = explain(b, e);
-    } else if (b->pid > 0) {
-        c->pid = b->pid;
-        c->pidfd = (int)syscall(SYS_pidfd_open, b->pid, 0);
-        if (c->pidfd < 0)
-            r = err_set(e, errno, "watch the container's process");
-    }
-    (void)munmap(b, sizeof(*b));
-    return r;
-}
-
-void namespaces_abandon(struct process *c)
-{
-    if (c->birth)
-        (void)kill(c->birth->helper, SIGKILL);
-    (void)namespaces_meet(c, NULL);
 }
 
 /* ---- the child -------------------------------------------------------------------------------*/

@@ -10,16 +10,11 @@ struct birth_options {
     int cgroup;                               /**< to be born in (v2); -1: not */
     int (*prepare)(void *arg, struct err *e); /**< before another user namespace is joined */
     void *arg;
-    int channel; /**< the child's end, which receives a failure of @prepare */
 };
-/** Clones the child into its new namespaces, in the joined user and pid namespace. Returns 0 in the child, else 1 or
- *  -errno with a text. When a user or pid namespace is joined, a helper process makes the child while this function
- *  has returned. */
+/** Clones the child into its new namespaces, in the joined user and pid namespace: c->pid and c->pidfd. Returns 0 in the
+ *  child, else 1 or -errno with a text. @prepare runs in another process, with this one's memory but copies of its fds,
+ *  which only that process and the child have. */
 int namespaces_clone(struct process *c, const struct birth_options *options, struct err *e);
-/** Waits until the child is made: c->pid and c->pidfd, unless there is none because @prepare failed. */
-int namespaces_meet(struct process *c, struct err *e);
-/** The same for a child that is no longer wanted. */
-void namespaces_abandon(struct process *c);
 /** In the child: joins what the plan has as fds, other than the user and pid namespace, where it already is. */
 int namespaces_join(const struct plan *p, struct err *e);
 /** CLONE_NEW… of all in which the plan's process is not where this process is; the mount namespace included. */

@@ -4,8 +4,6 @@
  */
 #include "process.h"
 
-#include "namespaces.h"
-
 #include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -174,7 +172,6 @@ void process_kill(struct process *p)
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
     _cleanup_free_ char *path = plan_cgroup(&p->plan);
     bool known = p->plan.id && plan_probe_cgroups(&p->plan, &host, NULL) == 0;
-    namespaces_abandon(p);
     bool signalled = p->pidfd >= 0 && pidfd_signal(p->pidfd, SIGKILL) == 0;
     if (known)
         cgroup_let_die(&host, path);
@@ -186,7 +183,6 @@ void process_kill(struct process *p)
 
 int process_reset(struct process *p, struct err *e)
 {
-    namespaces_abandon(p);
     int r = plan_end_cgroup(&p->plan, false, e);
     if (p->pid > 0) /* after a failed start it is not reaped yet */
         (void)waitpid(p->pid, NULL, WNOHANG);

@@ -166,11 +166,10 @@ struct plan {
 
 struct process {
     struct plan plan;
-    pid_t pid; /**< of the container's init; 0: none, or not known yet */
+    pid_t pid; /**< of the container's init; 0: none */
     int pidfd;
-    struct birth *birth; /**< until process_await(), the process that makes it; NULL: none */
-    int files_fd;        /**< directory with the plan's files, also for callers; -1: none */
-    int channel;         /**< to the child, until it has become the program */
+    int files_fd; /**< directory with the plan's files, also for callers; -1: none */
+    int channel;  /**< to the child, until it has become the program */
     int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
     int sized_by; /**< a terminal that the program's is to be as large as; borrowed; -1: none */
     int log_fd, signal_fd; /**< kept from one run to the next */
