@@ -1,7 +1,10 @@
 /* The namespaces of a process. clone3() makes the new ones. The user namespace comes first, because it owns those that
  * are made later, and because its capabilities are needed to join others of its own. A process cannot move into a user or
- * pid namespace and remain the parent's child there, so a helper process moves and clones the child with CLONE_PARENT.
- * Where neither is joined, as in every `run`, there is no helper process.
+ * pid namespace and remain the parent's child there, so a short-lived launcher moves and clones the child with
+ * CLONE_PARENT. Where neither is joined, there is none.
+ *
+ * The launcher runs in the memory of the parent, which sleeps meanwhile (vfork): to copy the page tables, and then every
+ * page that either writes, would be most of the cost. The child is a copy, as after fork().
  */
 #include "namespaces.h"
 
@@ -119,7 +122,7 @@ static pid_t clone_process(uint64_t flags, int cgroup, int *pidfd)
     return pid < 0 ? -errno : pid;
 }
 
-enum step { STEP_PREPARE, STEP_USER, STEP_ROOT, STEP_PID, STEP_CLONE, STEP_DONE };
+enum step { STEP_PREPARE, STEP_USER, STEP_ROOT, STEP_PID, STEP_CLONE };
 /* In the memory of both. The kernel writes the child's pid there before the child runs (CLONE_PARENT_SETTID), so it is
  * known even if the launcher is killed at that moment. */
 struct birth {
@@ -185,8 +188,6 @@ static void launcher(const struct plan *p, const struct birth_options *options, 
         return;
     if (b->code == 0 && pid < 0)
         b->code = -errno;
-    if (pid > 0)
-        b->step = STEP_DONE;
     _exit(b->code < 0);
 }
 
