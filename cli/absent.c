@@ -97,9 +97,6 @@ const char *absent_command(const char *name)
 
 /* ---- flags -----------------------------------------------------------------------------------*/
 
-#define TERMINAL                                                                                     \
-    "for a shell with a terminal, `nsenter -a -t PID sh` with the pid that `netctr inspect` shows; " \
-    "without one, `-i` alone"
 #define CPUS "`--cpus` limits the processor time"
 #define HEALTH "there are no health checks"
 
@@ -201,8 +198,11 @@ static const struct absent run_flags[] = {
 };
 
 static const struct absent exec_flags[] = {
-    {"detach-keys", 0, NULL}, {"latest", 'l', NULL},  {"preserve-fds", 0, NULL},
-    {"privileged", 0, NULL},  {"tty", 't', TERMINAL}, {0},
+    {"detach-keys", 0, NULL},
+    {"latest", 'l', NULL},
+    {"preserve-fds", 0, NULL},
+    {"privileged", 0, NULL},
+    {0},
 };
 
 static const struct absent ps_flags[] = {

@@ -55,6 +55,8 @@ int cli_open_find_to_read(const struct cli *cli, const char *name, struct engine
 
 /** Refuses an empty COMMAND, and a flag in its place, which belongs before the word @before. (run.c) */
 int check_command(const char *command, const char *before, struct err *e);
+/** Refuses -it without a terminal on stdin. (run.c) */
+int check_terminal(struct err *e);
 /** `-t` of stop and restart; NULL: not given, @seconds stays. (lifecycle.c) */
 int patience_parse(const char *text, uint64_t *seconds, struct err *e);
 

@@ -11,6 +11,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     const struct option options[] = {
         {"detach", 'd', OPTION_FLAG, NULL, "do not wait until the command ends", &q.detached},
         {"interactive", 'i', OPTION_FLAG, NULL, "keep stdin open", &q.interactive},
+        {"tty", 't', OPTION_FLAG, NULL, "give the command a terminal (-it for a shell)", &q.tty},
         {"env", 'e', OPTION_LIST, "K=V",
          "set a variable, or pass one through from your environment (K)", &given},
         {"env-file", 0, OPTION_LIST, "FILE", "set variables from the lines of a file", &files},
@@ -26,6 +27,8 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     if (workdir && workdir[0] != '/')
         return err_say(e, -EINVAL, "working directory `%s` is not an absolute path", workdir);
     int code = check_command(argv[first + 1], "NAME", e);
+    if (code == 0 && q.tty && q.interactive && !q.detached)
+        code = check_terminal(e);
     if (code == 0)
         code = env_compose(files, given, &env, e);
     if (code < 0)
@@ -44,7 +47,7 @@ const struct command command_exec = {
     .name = "exec",
     .usage = "[FLAGS] NAME COMMAND [ARG…]",
     .summary = "Run another command in a running container",
-    .example = "netctr exec web ls /etc\nnetctr exec -i web sh",
+    .example = "netctr exec web ls /etc\nnetctr exec -it web sh",
     .sealed = true,
     .run = run,
 };

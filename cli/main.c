@@ -39,7 +39,7 @@ static void print_usage(FILE *out, const struct option *globals)
     fprintf(out, "\nflags:\n");
     options_print(out, globals);
     fprintf(out, "\n`netctr COMMAND --help` or `netctr help COMMAND` describes a command.\n"
-                 "To begin: `netctr run --rm -i ROOTFS sh`, where ROOTFS is a directory.\n");
+                 "To begin: `netctr run --rm -it ROOTFS sh`, where ROOTFS is a directory.\n");
 }
 
 /* The command that may have been meant. Commands that end or remove something are never suggested. */

@@ -237,9 +237,9 @@ static int run_attached(struct engine *engine, struct run_request *request, stru
 }
 
 /* As docker: keys can only be passed on from a terminal. */
-static int check_terminal(const struct spec *s, struct err *e)
+int check_terminal(struct err *e)
 {
-    if (!s->tty || !s->interactive || s->detached || isatty(STDIN_FILENO))
+    if (isatty(STDIN_FILENO))
         return 0;
     err_say(e, -ENOTTY, "the input device is not a TTY");
     err_hint(e, "-t needs a terminal on stdin; without it, -i alone passes stdin on");
@@ -261,8 +261,9 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     int r = take_flags(&f, e);
     if (r == 0)
         r = take_words(argv + first, &request->spec, e);
-    if (r == 0)
-        r = check_terminal(&request->spec, e);
+    const struct spec *s = &request->spec;
+    if (r == 0 && s->tty && s->interactive && !s->detached)
+        r = check_terminal(e);
     if (r == 0)
         r = run_request_complete(request, e);
     if (r == 0)

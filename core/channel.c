@@ -154,6 +154,12 @@ static bool carries_fd(int kind)
     return kind == MESSAGE_NETNS || kind == MESSAGE_PIDFD || kind == MESSAGE_TERMINAL;
 }
 
+void channel_drop(enum message kind, int value)
+{
+    if (carries_fd((int)kind))
+        close_fd(value);
+}
+
 int channel_receive(int channel, enum message *kind, int *value, struct err *e)
 {
     struct packet p = {0};

@@ -55,7 +55,7 @@ static int set_streams(const struct become *b, const struct container_user *u, i
         if (fd < 0 || dup2(fd, i) < 0)
             return err_set(e, fd < 0 ? fd : errno, "set up the standard streams");
     }
-    return b->terminal ? terminal_control(STDIN_FILENO, e) : 0;
+    return b->terminal && b->leads_session ? terminal_control(STDIN_FILENO, e) : 0;
 }
 
 /* For any other reason, such as a lack of memory, it is netctr that fails. */
@@ -195,12 +195,18 @@ static int receive_netns(int channel, struct err *e)
     return 0;
 }
 
-static int make_terminal(struct become *b, int root, struct err *e)
+int become_terminal(struct become *b, int root, const struct winsize *size, bool console,
+                    struct err *e)
 {
     _cleanup_close_ int master = -1;
-    int peer = terminal_new(root, &master, e);
+    int peer = terminal_new(root, size, &master, e);
     if (peer < 0)
         return peer;
+    int shown = console ? terminal_be_console(root, peer, e) : 0;
+    if (shown < 0) {
+        close_fd(peer);
+        return shown;
+    }
     for (int i = 0; i < 3; i++)
         b->streams[i] = peer;
     b->terminal = true;
@@ -228,7 +234,7 @@ static int prepare(struct child *c, int *root, struct err *e)
     if (s->namespaces[PLAN_NET].how == NS_LATER && (r = receive_netns(c->become.channel, e)) < 0)
         return r;
     r = rootfs_finish(&c->rootfs, *root, e);
-    return r == 0 && s->tty ? make_terminal(&c->become, *root, e) : r;
+    return r == 0 && s->tty ? become_terminal(&c->become, *root, &c->size, true, e) : r;
 }
 
 static int story(struct child *c, struct err *e)

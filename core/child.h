@@ -21,7 +21,8 @@ struct become {
     int stub;                 /**< stub_open() */
     int channel;              /**< to the parent */
     bool terminal;            /**< the streams are one, made by terminal_new() */
-    int streams[3];           /**< stdin (-1: /dev/null), stdout, stderr */
+    bool leads_session; /**< takes it as its controlling terminal; of exec, the stub does that */
+    int streams[3];     /**< stdin (-1: /dev/null), stdout, stderr */
 };
 /** Sets streams, working directory, user, capabilities and seccomp, then executes the stub. Returns only on
  *  failure. @root is an fd of the container's root, which is already the root of the process. */
@@ -31,7 +32,11 @@ struct child {
     struct rootfs rootfs;
     struct become become;
     const struct cgroup_entry *cgroup; /**< NULL: born in its cgroup, the only one */
+    struct winsize size;               /**< of its terminal */
 };
+/** Makes a terminal for the streams of @b, and sends its master over the channel. @console: it is /dev/console, too. */
+int become_terminal(struct become *b, int root, const struct winsize *size, bool console,
+                    struct err *e);
 /** The container's init, from clone3() to execve(). */
 _Noreturn void child_main(struct child *c);
 

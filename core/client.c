@@ -40,24 +40,25 @@ bool client_has_left(const struct client *c)
     return client_is_here(c) && recv(c->channel, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-int client_hear(struct client *c, int *sig, pid_t *sender)
+int client_hear(int channel, struct client_word *out)
 {
-    struct pollfd p = {.fd = c->channel, .events = POLLIN};
+    struct pollfd p = {.fd = channel, .events = POLLIN};
     enum message kind = MESSAGE_END;
     _cleanup_free_ char *text = NULL;
-    uint64_t number, pid;
+    uint64_t first, second;
     if (poll(&p, 1, 0) <= 0)
         return 0;
-    if (channel_receive_text(c->channel, &kind, &text, NULL) < 0 || kind == MESSAGE_END)
+    if (channel_receive_text(channel, &kind, &text, NULL) < 0 || kind == MESSAGE_END)
         return -EPIPE;
     _cleanup_strv_ strv words = strv_split(text, ' ');
-    if (kind != MESSAGE_SIGNAL || strv_len(words) != 2 ||
-        parse_u64(words[0], 1, SIGRTMAX, &number) < 0 ||
-        parse_u64(words[1], 0, INT32_MAX, &pid) < 0)
+    if (strv_len(words) != 2 || parse_u64(words[0], 1, UINT16_MAX, &first) < 0 ||
+        parse_u64(words[1], 0, INT32_MAX, &second) < 0)
         return 0;
-    *sig = (int)number;
-    *sender = (pid_t)pid;
-    return 1;
+    *out = (struct client_word){.sig = (int)first, .sender = (pid_t)second};
+    if (kind == MESSAGE_SIZE)
+        *out = (struct client_word){
+            .size = {.ws_row = (unsigned short)first, .ws_col = (unsigned short)second}};
+    return kind == MESSAGE_SIZE || (kind == MESSAGE_SIGNAL && first <= (uint64_t)SIGRTMAX);
 }
 
 bool client_repeats(struct client *c, int sig, pid_t sender, bool by_client)

@@ -7,8 +7,13 @@
 
 #include <signal.h>
 
-/** Reads a message without waiting. 1: the client got a signal; 0: nothing; -EPIPE: it has left. */
-int client_hear(struct client *c, int *sig, pid_t *sender);
+struct client_word {
+    int sig; /**< the client got this signal from @sender; 0: its terminal has this @size */
+    pid_t sender;
+    struct winsize size;
+};
+/** Reads a message without waiting. 1: there is one; 0: nothing; -EPIPE: the client has left. */
+int client_hear(int channel, struct client_word *out);
 /** Has the client left? Takes no message. */
 bool client_has_left(const struct client *c);
 /** Notes the delivery of a signal. True if it has come the other way already: systemd, for one, sends a signal to every

@@ -1,9 +1,10 @@
 /* The client's side of an attached `run`. It copies nothing of the output: the monitor has its descriptors.
  *
  * Signals: until the container runs, one that ends processes undoes the start. Afterwards each goes to the monitor, which
- * forwards it to the program. SIGTSTP keeps its default, and stops the client alone.
+ * forwards it to the program. SIGTSTP stops the client alone (raw.c).
  */
 #include "process.h"
+#include "raw.h"
 #include "relay.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <termios.h>
 #include <time.h>
 
 enum {
@@ -66,6 +66,7 @@ int console_open(struct console *c, bool interactive, bool tty, struct err *e)
     c->notices = notices[0];
     c->monitor.notices = notices[1];
     bool reads = interactive && isatty(STDIN_FILENO);
+    c->tty = tty;
     c->terminal = reads && tty;
     if (reads && pipe2(input, O_CLOEXEC) < 0)
         return err_set(e, errno, "open a pipe");
@@ -95,9 +96,7 @@ struct waiting {
     const char *name;
     pid_t monitor;
     int signals;
-    int sizes;             /* a signalfd for SIGWINCH; -1: the program has no terminal */
-    bool raw;              /* … and ours passes each key on */
-    struct termios cooked; /* what it was before */
+    struct raw raw; /* the terminal on stdin */
     bool started, ended;
     int interrupt;    /* the signal that undoes the start, or 0 */
     int64_t give_up;  /* monotonic_ms() */
@@ -130,52 +129,29 @@ static void ending_signals(sigset_t *set)
     }
 }
 
-/* From now on ^C and ^Z are keys for the program. */
-static void make_raw(struct waiting *w)
-{
-    struct termios raw;
-    if (!w->c->terminal || tcgetattr(STDIN_FILENO, &w->cooked) < 0)
-        return;
-    raw = w->cooked;
-    cfmakeraw(&raw);
-    w->raw = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
-}
-
-static void make_cooked(struct waiting *w)
-{
-    if (w->raw)
-        (void)tcsetattr(STDIN_FILENO, TCSANOW, &w->cooked);
-    w->raw = false;
-}
-
-static int open_sizes(struct waiting *w)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGWINCH);
-    if (!w->c->terminal)
-        return 0;
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    w->sizes = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return w->sizes < 0 ? err_set(w->e, errno, "listen for the terminal's size") : 0;
-}
-
 static int open_signals(struct waiting *w)
 {
     sigset_t set;
     supervise_block_signals();
     ending_signals(&set);
     w->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return w->signals < 0 ? err_set(w->e, errno, "listen for signals") : open_sizes(w);
+    if (w->signals < 0)
+        return err_set(w->e, errno, "listen for signals");
+    return w->c->tty ? raw_listen(&w->raw, w->e) : 0;
 }
 
 /* If the monitor has been stopped, it does not read: the client must not block. */
-static void pass(const struct waiting *w, int sig, pid_t sender)
+static void say(const struct waiting *w, enum message kind, int first, int second)
 {
-    _cleanup_free_ char *text = xasprintf("%d %d", sig, sender);
+    _cleanup_free_ char *text = xasprintf("%d %d", first, second);
     struct pollfd p = {.fd = w->c->channel, .events = POLLOUT};
     if (poll(&p, 1, 0) > 0)
-        (void)channel_send_text(w->c->channel, MESSAGE_SIGNAL, text);
+        (void)channel_send_text(w->c->channel, kind, text);
+}
+
+static void pass(const struct waiting *w, int sig, pid_t sender)
+{
+    say(w, MESSAGE_SIGNAL, sig, sender);
 }
 
 /* The monitor has not reacted in time. It cannot report the start any more, and undoes it; if it has just reported it, it
@@ -206,12 +182,18 @@ static int on_signal(struct waiting *w)
     return 0;
 }
 
-/* The monitor has a descriptor of the terminal, and asks it for the size. Before the start a message would cancel it. */
-static void on_size(struct waiting *w)
+static void tell_size(const struct waiting *w)
 {
-    struct signalfd_siginfo info;
-    if (w->started && read(w->sizes, &info, sizeof(info)) == sizeof(info))
-        pass(w, SIGWINCH, 0);
+    struct winsize size;
+    if (w->c->tty && terminal_size(&size))
+        say(w, MESSAGE_SIZE, size.ws_row, size.ws_col);
+}
+
+/* Before the start a message would cancel it. */
+static void on_terminal(struct waiting *w)
+{
+    if (raw_hear(&w->raw) && w->started)
+        tell_size(w);
 }
 
 static void show_notices(struct waiting *w)
@@ -222,7 +204,7 @@ static void show_notices(struct waiting *w)
         return;
     while ((n = read(w->c->notices, text, sizeof(text))) > 0 || (n < 0 && errno == EINTR))
         if (n > 0)
-            (void)write_all(STDERR_FILENO, text, (size_t)n);
+            raw_print(&w->raw, text, (size_t)n);
     if (n == 0)
         w->c->notices = close_fd(w->c->notices);
 }
@@ -244,7 +226,9 @@ static void on_start(struct waiting *w)
 {
     w->started = w->end->started = true;
     (void)supervise_open_signals(w->signals, NULL);
-    make_raw(w);
+    if (w->c->terminal)
+        raw_begin(&w->raw, STDIN_FILENO);
+    tell_size(w); /* it may have changed since */
 }
 
 static int on_message(struct waiting *w)
@@ -290,11 +274,9 @@ static int endure(struct waiting *w, int code)
 static int turn(struct waiting *w)
 {
     struct pollfd p[] = {
-        {.fd = w->signals, .events = POLLIN},
-        {.fd = w->c->notices, .events = POLLIN},
-        {.fd = w->c->channel, .events = POLLIN},
-        stream_interest(&w->in),
-        {.fd = w->started ? w->sizes : -1, .events = POLLIN},
+        {.fd = w->signals, .events = POLLIN},     {.fd = w->c->notices, .events = POLLIN},
+        {.fd = w->c->channel, .events = POLLIN},  stream_interest(&w->in),
+        {.fd = w->raw.signals, .events = POLLIN},
     };
     int n = poll(p, ARRAY_LEN(p), patience(w)), r = 0;
     if (n < 0)
@@ -311,7 +293,7 @@ static int turn(struct waiting *w)
     if (p[3].revents)
         stream_run(&w->in, p[3].revents);
     if (p[4].revents)
-        on_size(w);
+        on_terminal(w);
     return r == 0 && p[2].revents ? on_message(w) : r;
 }
 
@@ -323,7 +305,7 @@ int console_run(struct console *c, const char *name, pid_t monitor, struct conso
                         .name = name,
                         .monitor = monitor,
                         .signals = -1,
-                        .sizes = -1,
+                        .raw = RAW_INIT,
                         .end = end,
                         .e = e,
                         .in = {.from = input >= 0 ? STDIN_FILENO : -1,
@@ -336,10 +318,9 @@ int console_run(struct console *c, const char *name, pid_t monitor, struct conso
     int r = open_signals(&w);
     while (r == 0 && !w.ended)
         r = turn(&w);
-    make_cooked(&w);
+    raw_end(&w.raw);
     show_notices(&w); /* what the monitor wrote before its last message */
     close_fd(w.signals);
-    close_fd(w.sizes);
     close_fd(w.in.to);
     return r;
 }

@@ -186,12 +186,14 @@ static _Noreturn void run_child(const struct process *c, struct preparation *p)
                    .filter = &p->filter,
                    .die_with_parent = true,
                    .makes_workdir = true,
+                   .leads_session = true,
                    .ulimits = &c->plan.ulimits,
                    .ids = &c->plan.ids,
                    .stub = p->stub,
                    .channel = p->channel,
                    .streams = {p->streams[0], p->streams[1], p->streams[2]}},
         .cgroup = p->entry.count ? &p->entry : NULL,
+        .size = c->size,
     };
     /* A copy of our end in the child would keep the channel open when we die. */
     close_fd(c->channel);
@@ -280,22 +282,25 @@ static int await(struct process *c, enum message wanted, struct err *e)
         return r;
     if (kind == MESSAGE_NOT_RUN || kind == MESSAGE_NO_LOADER)
         return stub_failure(&c->plan, c->plan.user, c->plan.argv[0], kind, value, e);
+    channel_drop(kind, value); /* none is expected any more */
     return kind == wanted ? 0 : died(c, e);
 }
 
-/* The program's side of it has no other reader, and no other writer, than the master. */
+/* The monitor opens the program's side as well: its processes may all close it, and one may open it again later. */
 static int take_terminal(struct process *c, struct err *e)
 {
     enum message kind;
-    _cleanup_close_ int master = -1;
-    int r = channel_receive(c->channel, &kind, &master, e);
+    int value;
+    int r = channel_receive(c->channel, &kind, &value, e);
     if (r < 0)
         return r;
     if (kind != MESSAGE_TERMINAL) {
-        master = -1;
+        channel_drop(kind, value);
         return died(c, e);
     }
-    terminal_copy_size(c->sized_by, master);
+    _cleanup_close_ int master = value;
+    if ((c->peer = terminal_peer(master)) < 0)
+        return err_set(e, c->peer, "open the terminal");
     if (c->plan.interactive && (c->stdin_fd = fcntl(master, F_DUPFD_CLOEXEC, 3)) < 0)
         return err_set(e, errno, "copy the terminal");
     if (fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK) < 0)

@@ -14,6 +14,8 @@
 #include "caller.h"
 #include "child.h"
 #include "namespaces.h"
+#include "relay.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -57,6 +59,16 @@ static uint64_t ambient_of(const struct joining *j)
     return streq(user_of(j), s->user) ? s->ambient_caps : 0;
 }
 
+/* The terminal belongs to the user who makes it: the container's root, since the host's has no id in there. */
+static int make_terminal(struct become *b, int root, const struct winsize *size, struct err *e)
+{
+    if (!id_map_is_host(b->ids) && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
+        return err_set(e, errno, "become the container's root");
+    if (prctl(PR_SET_DUMPABLE, 0) < 0) /* the change of user has reset it */
+        return err_set(e, errno, "hide from other processes");
+    return become_terminal(b, root, size, false, e);
+}
+
 static int join(const struct joining *j, int channel, struct err *e)
 {
     const struct plan *s = j->plan;
@@ -78,7 +90,7 @@ static int join(const struct joining *j, int channel, struct err *e)
     _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return err_set(e, errno, "open the container's root");
-    const struct become b = {
+    struct become b = {
         .argv = j->request->argv,
         .env = j->env,
         .user = user_of(j),
@@ -92,7 +104,8 @@ static int join(const struct joining *j, int channel, struct err *e)
         .channel = channel,
         .streams = {j->streams[0], j->streams[1], j->streams[2]},
     };
-    return become_program(&b, root, e);
+    r = j->request->tty ? make_terminal(&b, root, &j->size, e) : 0;
+    return r < 0 ? r : become_program(&b, root, e);
 }
 
 static _Noreturn void run_joiner(const struct joining *j, int channel)
@@ -120,6 +133,7 @@ struct command {
     pid_t joiner;
     pid_t pid; /* 0: not known yet */
     int pidfd;
+    int terminal; /* the master; -1: none */
 };
 
 /* Waits for the next message. A process in the container can stop ours before it becomes the command, or kill it
@@ -171,6 +185,12 @@ static int hear(int channel, const struct joining *j, struct command *c, struct 
                     return err_set(e, errno, "watch the command");
             }
             break;
+        case MESSAGE_TERMINAL: /* from the joiner, which comes before all that are inside */
+            if (j->request->tty && c->terminal < 0 && c->pid == 0 && !prepared)
+                c->terminal = value;
+            else
+                close_fd(value);
+            break;
         case MESSAGE_PREPARED:
             r = prepared
                     ? 0
@@ -186,6 +206,7 @@ static int hear(int channel, const struct joining *j, struct command *c, struct 
         case MESSAGE_NO_PROCESS:
             return stub_failure(j->plan, user_of(j), j->request->argv[0], kind, value, e);
         default:
+            channel_drop(kind, value);
             return c->pid > 0 && prepared ? 0
                                           : err_say(e, -EPIPE, "the command's process was killed");
         }
@@ -229,14 +250,39 @@ static int start_joiner(struct joining *j, struct command *c, struct err *e)
 }
 
 /* The keeper may live as long as the container: it must not keep a pipe or a directory of the caller's open. */
-static int let_go(int up)
+static int let_go(int up, const struct command *c)
 {
-    int keep[] = {up}; /* -1: none */
+    int keep[] = {up, c->terminal, c->pidfd}; /* -1: none */
     _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int i = 0; i < 3; i++)
         if (dup2(null, i) < 0)
             return -errno;
-    return chdir("/") < 0 ? -errno : close_other_fds(keep, 1);
+    return chdir("/") < 0 ? -errno : close_other_fds(keep, ARRAY_LEN(keep));
+}
+
+/* Holds the command's terminal until the command or its client ends. When the client ends, the terminal hangs up, as that of
+ * a real one. A client that detaches says so, and what is written from then on is read and dropped. */
+static void hold_terminal(const struct command *c, int up, bool detached)
+{
+    char dropped[RELAY_CHUNK];
+    _cleanup_close_ int terminal = c->terminal;
+    _cleanup_close_ int peer = terminal_peer(terminal);
+    for (bool ended = false; !ended && peer >= 0;) {
+        enum message kind = MESSAGE_END;
+        struct pollfd p[] = {{.fd = c->pidfd, .events = POLLIN},
+                             {.fd = detached ? -1 : up, .events = POLLIN},
+                             {.fd = detached ? terminal : -1, .events = POLLIN}};
+        if (poll(p, ARRAY_LEN(p), -1) < 0 && errno != EINTR)
+            return;
+        if (p[2].revents && read(terminal, dropped, sizeof(dropped)) < 0 && errno != EAGAIN)
+            return;
+        if (p[1].revents) {
+            (void)channel_receive(up, &kind, NULL, NULL);
+            detached = kind == MESSAGE_DETACHED;
+            ended = !detached;
+        }
+        ended = ended || p[0].revents;
+    }
 }
 
 /* Reaps all children, including processes that the command made with CLONE_PARENT, and a command that was killed
@@ -254,7 +300,7 @@ static void reap_all(const struct command *c, int up)
 static _Noreturn void run_keeper(struct joining *j, int up)
 {
     struct err e = ERR_INIT;
-    struct command c = {.caller = up, .pidfd = -1};
+    struct command c = {.caller = up, .pidfd = -1, .terminal = -1};
     /* The terminal's signals are for the caller, which forwards them. */
     (void)setsid();
     _cleanup_free_ char *title = xasprintf("netctr exec in %s", j->plan->name);
@@ -262,11 +308,15 @@ static _Noreturn void run_keeper(struct joining *j, int up)
     for (size_t i = 0; i < 4; i++)
         (void)signal((const int[]){SIGINT, SIGTERM, SIGHUP, SIGQUIT}[i], SIG_IGN);
     int r = start_joiner(j, &c, &e);
+    if (r == 0 && c.terminal >= 0)
+        (void)channel_send_fd(up, MESSAGE_TERMINAL, c.terminal);
     if (r == 0 && (r = channel_send_fd(up, MESSAGE_PIDFD, c.pidfd)) == -EPIPE)
         r = 0; /* the caller was killed: the command runs anyway */
     if (r < 0)
         (void)channel_send_error(up, &e);
-    (void)let_go(r < 0 ? -1 : up);
+    (void)let_go(r < 0 ? -1 : up, &c);
+    if (r == 0 && c.terminal >= 0)
+        hold_terminal(&c, up, j->request->detached);
     reap_all(&c, r < 0 ? -1 : up);
     _exit(r < 0 ? EXIT_NETCTR : 0);
 }
@@ -276,6 +326,7 @@ static _Noreturn void run_keeper(struct joining *j, int up)
 void entered_clear(struct entered *entered)
 {
     close_fd(entered->command);
+    close_fd(entered->terminal);
     close_fd(entered->channel);
     *entered = (struct entered)ENTERED_INIT;
 }
@@ -317,10 +368,25 @@ static int await_keeper(const struct entered *entered, int *early, struct err *e
     }
 }
 
+/* The keeper sends its descriptors together. */
+static int take_command(struct entered *out, struct err *e)
+{
+    enum message kind;
+    int r = channel_receive(out->channel, &kind, &out->command, e);
+    if (r == 0 && kind == MESSAGE_TERMINAL) {
+        out->terminal = take_fd(out->command);
+        r = channel_receive(out->channel, &kind, &out->command, e);
+    }
+    if (r < 0 || kind == MESSAGE_PIDFD)
+        return r;
+    channel_drop(kind, out->command);
+    out->command = -1;
+    return err_say(e, -EPIPE, "the process that keeps the command was killed");
+}
+
 int enter_start(struct joining *j, struct entered *out, struct err *e)
 {
     int ends[2];
-    enum message kind;
     int r = channel_open(ends, e);
     if (r < 0)
         return r;
@@ -340,9 +406,7 @@ int enter_start(struct joining *j, struct entered *out, struct err *e)
     int early = 0;
     r = await_keeper(out, &early, e);
     if (r == 0)
-        r = channel_receive(out->channel, &kind, &out->command, e);
-    if (r == 0 && kind != MESSAGE_PIDFD)
-        r = err_say(e, -EPIPE, "the process that keeps the command was killed");
+        r = take_command(out, e);
     if (r == 0 && early)
         (void)pidfd_signal(out->command, early);
     if (r < 0 && early)

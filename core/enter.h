@@ -11,7 +11,8 @@ struct joining {
     const struct cgroup_entry *entry;
     const struct seccomp_filter *filter;
     strv env;
-    int pidfd; /**< of the container's init */
+    int pidfd;           /**< of the container's init */
+    struct winsize size; /**< of the command's terminal */
     int stub;
     int streams
         [3]; /**< the command's ends; the caller closes its copies when the command has them */
@@ -20,12 +21,13 @@ struct joining {
 /** A command that has been started. */
 struct entered {
     int command;  /**< its pidfd */
+    int terminal; /**< the master of its terminal; -1: it has none */
     int channel;  /**< receives MESSAGE_EXITED with its exit status */
     pid_t keeper; /**< our child */
 };
-#define ENTERED_INIT                 \
-    {                                \
-        .command = -1, .channel = -1 \
+#define ENTERED_INIT                                 \
+    {                                                \
+        .command = -1, .terminal = -1, .channel = -1 \
     }
 
 /** Starts the command, which survives the end of the caller. */

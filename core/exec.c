@@ -2,7 +2,9 @@
  * collects what it needs and copies its streams. */
 #include "enter.h"
 #include "launch.h"
+#include "raw.h"
 #include "relay.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -20,19 +22,25 @@ struct attending {
     int command; /* pidfd */
     int keeper;  /* sends the exit status */
     int signals;
+    struct raw raw;         /* our terminal, if the command has one */
     struct stream *streams; /* in, out, err */
     int *ends[3];           /* the ends of the pipes that are read */
     unsigned asked;         /* signals received, each a request to end */
     bool ended;
+    bool terminal; /* the command has one */
+    bool left;     /* … whose output has no reader any more */
     int64_t grace_ends;
     size_t
         owed[3]; /* bytes that the command had written when it ended, and that are still unread */
     int status;
 };
 
+/* poll() brings what is on its way through a terminal. */
 static size_t waiting(const struct stream *s)
 {
     int bytes = 0;
+    struct pollfd p = {.fd = s->from, .events = POLLIN};
+    (void)poll(&p, 1, 0);
     return s->from >= 0 && ioctl(s->from, FIONREAD, &bytes) == 0 ? (size_t)bytes : 0;
 }
 
@@ -80,8 +88,8 @@ static void run_stream(struct attending *a, int i, short events)
     bool reads = !stream_pending(s);
     stream_run(s, events);
     size_t read = reads ? s->used : 0;
-    if (i != 0)
-        (void)stream_hang_up(s, a->ends[i]);
+    if (i != 0 && stream_hang_up(s, a->ends[i]) && a->terminal)
+        a->left = true; /* when we end, the keeper closes the terminal as well */
     if (stream_ended(s) || read > a->owed[i])
         a->owed[i] = 0;
     else
@@ -98,8 +106,21 @@ static void forward(struct attending *a)
     if (a->ended)
         a->grace_ends = 0;
     (void)pidfd_signal(a->command, a->asked >= 3 ? SIGKILL : (int)info.ssi_signo);
+    static const char text[] =
+        "netctr: warning: the command has not ended yet; once more kills it\n";
     if (a->asked == 2 && !a->ended)
-        warn("the command has not ended yet; once more kills it");
+        raw_print(&a->raw, text, strlen(text));
+}
+
+/* Our terminal has another size, or we have been stopped. */
+static void on_terminal(int fd, uint32_t events, void *attending)
+{
+    struct attending *a = attending;
+    struct winsize size;
+    (void)fd;
+    (void)events;
+    if (raw_hear(&a->raw) && terminal_size(&size))
+        terminal_set_size(*a->ends[1], &size);
 }
 
 static void on_signal(int fd, uint32_t events, void *attending)
@@ -148,12 +169,16 @@ static int watch_command(struct attending *a)
     int r = loop_new(&a->loop, a->e);
     if (r == 0)
         r = loop_add_fd(a->loop, a->signals, EPOLLIN, on_signal, a, a->e);
+    if (r == 0 && a->terminal)
+        r = raw_listen(&a->raw, a->e);
+    if (r == 0 && a->terminal)
+        r = loop_add_fd(a->loop, a->raw.signals, EPOLLIN, on_terminal, a, a->e);
     return r < 0 ? r : loop_add_fd(a->loop, a->keeper, EPOLLIN, on_end, a, a->e);
 }
 
 /* Copies the streams until the command has ended and its output has been read or is not wanted. */
-static int attend(struct entered *entered, struct stream streams[3], int *out, int *err,
-                  struct err *e)
+static int attend(struct entered *entered, const struct exec_request *request,
+                  struct stream streams[3], int *out, int *err, struct err *e)
 {
     sigset_t set;
     sigemptyset(&set);
@@ -166,6 +191,8 @@ static int attend(struct entered *entered, struct stream streams[3], int *out, i
                           .command = entered->command,
                           .keeper = entered->channel,
                           .signals = signals,
+                          .raw = RAW_INIT,
+                          .terminal = request->tty,
                           .streams = streams,
                           .ends = {NULL, out, err}};
     if (signals < 0)
@@ -173,11 +200,16 @@ static int attend(struct entered *entered, struct stream streams[3], int *out, i
     stream_unblock_terminal(STDOUT_FILENO);
     stream_unblock_terminal(STDERR_FILENO);
     int r = watch_command(&a);
-    while (r == 0 && !is_over(&a))
+    if (r == 0 && request->tty && request->interactive)
+        raw_begin(&a.raw, STDIN_FILENO);
+    while (r == 0 && !is_over(&a) && !a.left)
         r = turn(&a);
+    raw_end(&a.raw);
     for (int i = 0; i < 3; i++)
         stream_unwatch(&streams[i]);
     loop_free(a.loop);
+    if (r == 0 && a.left && !a.ended)
+        return 128 + SIGPIPE;
     if (r == 0)
         entered_reap(entered);
     if (r == 0 && a.status == 0 && (stream_failed(&streams[1]) || stream_failed(&streams[2])))
@@ -212,15 +244,32 @@ static int explain_end(const struct plan *plan, int pidfd, int code, struct err 
     return err_say(e, -ESRCH, "container `%s` has just ended", plan->name);
 }
 
+/* The ends of the command's terminal, as open_streams() has those of pipes. */
+static int open_terminal(struct entered *entered, bool interactive, int *in, int *out,
+                         struct err *e)
+{
+    if (entered->terminal < 0)
+        return err_say(e, -EPIPE, "the command has no terminal");
+    if (fcntl(entered->terminal, F_SETFL, O_RDWR | O_NONBLOCK) < 0 ||
+        (interactive && (*in = fcntl(entered->terminal, F_DUPFD_CLOEXEC, 3)) < 0))
+        return err_set(e, errno, "set up the terminal");
+    *out = take_fd(entered->terminal);
+    return 0;
+}
+
 /* Starts the command and copies its streams, unless it is detached. */
 static int run_command(struct joining *j, struct err *e)
 {
     const struct exec_request *request = j->request;
     struct entered entered = ENTERED_INIT;
     int in = -1, out = -1, err = -1;
-    int code = request->detached ? 0
-                                 : open_streams(request->interactive, &j->plan->ids, j->streams,
-                                                &in, &out, &err, e);
+    int code = request->detached || request->tty ? 0
+                                                 : open_streams(request->interactive, &j->plan->ids,
+                                                                j->streams, &in, &out, &err, e);
+    if (code == 0)
+        code = enter_start(j, &entered, e);
+    if (code == 0 && request->tty && !request->detached)
+        code = open_terminal(&entered, request->interactive, &in, &out, e);
     struct stream streams[3] = {
         {.from = in >= 0 ? STDIN_FILENO : -1,
          .to = in,
@@ -230,10 +279,8 @@ static int run_command(struct joining *j, struct err *e)
         {.from = out, .to = STDOUT_FILENO, .log = -1, .tag = "stdout"},
         {.from = err, .to = STDERR_FILENO, .log = -1, .tag = "stderr"},
     };
-    if (code == 0)
-        code = enter_start(j, &entered, e);
     if (code == 0 && !request->detached)
-        code = attend(&entered, streams, &out, &err, e);
+        code = attend(&entered, request, streams, &out, &err, e);
     entered_clear(&entered);
     close_fd(streams[0].to);
     close_fd(out);
@@ -274,5 +321,7 @@ int process_exec(const struct plan *plan, pid_t pid, uint64_t pid_start,
                         .pidfd = pidfd,
                         .stub = stub,
                         .streams = {-1, -1, -1}};
+    if (request->tty && !request->detached)
+        (void)terminal_size(&j.size);
     return explain_end(plan, pidfd, run_command(&j, e), e);
 }

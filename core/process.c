@@ -10,8 +10,8 @@
 
 void process_clear(struct process *p)
 {
-    int *const fds[] = {&p->pidfd,     &p->files_fd,  &p->channel, &p->stdin_fd,
-                        &p->stdout_fd, &p->stderr_fd, &p->log_fd,  &p->signal_fd};
+    int *const fds[] = {&p->pidfd,     &p->files_fd, &p->channel, &p->stdin_fd, &p->stdout_fd,
+                        &p->stderr_fd, &p->peer,     &p->log_fd,  &p->signal_fd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         *fds[i] = close_fd(*fds[i]);
 }
@@ -188,8 +188,8 @@ int process_reset(struct process *p, struct err *e)
         (void)waitpid(p->pid, NULL, WNOHANG);
     p->pid = 0;
     p->sigkilled = false;
-    int *const fds[] = {&p->channel,   &p->stdin_fd, &p->stdout_fd,
-                        &p->stderr_fd, &p->pidfd,    &p->files_fd};
+    int *const fds[] = {&p->channel, &p->stdin_fd, &p->stdout_fd, &p->stderr_fd,
+                        &p->peer,    &p->pidfd,    &p->files_fd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         *fds[i] = close_fd(*fds[i]);
     return r;

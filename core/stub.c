@@ -16,6 +16,7 @@
  */
 #include "packet.h"
 
+#include <asm/ioctls.h>
 #include <asm/unistd.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
@@ -165,7 +166,9 @@ static void be_born_inside(void)
 {
     long pid = call(__NR_clone, CLONE_PARENT_, 0, 0, 0);
     if (pid == 0) {
+        /* If stdin is the terminal of `exec -t`, it leads its session; any other stdin refuses. */
         (void)call(__NR_setsid, 0, 0, 0, 0);
+        (void)call(__NR_ioctl, 0, TIOCSCTTY, 0, 0);
         return;
     }
     if (pid < 0)

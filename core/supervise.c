@@ -113,6 +113,7 @@ static int reap(struct monitor *m)
     if (pid <= 0)
         return pid == 0 || errno == EINTR ? 0 : -errno;
     m->ended = true;
+    m->c->peer = close_fd(m->c->peer); /* the terminal ends with the last of its processes */
     m->end = m->active = monotonic_ms();
     m->c->sigkilled = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     m->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
@@ -166,24 +167,23 @@ static void part_with_client(struct monitor *m)
     }
     relay_forget_readers(&m->relay);
     loop_remove_fd(m->options->loop, client->channel);
-    m->c->sized_by = -1;
     client_leave(client);
 }
 
 static void on_client(int fd, uint32_t events, void *monitor)
 {
     struct monitor *m = monitor;
-    int sig;
-    pid_t sender;
-    (void)fd;
+    struct client_word word;
     (void)events;
-    int r = client_hear(m->options->client, &sig, &sender);
+    int r = client_hear(fd, &word);
     if (r < 0)
         part_with_client(m);
-    if (r > 0 && sig == SIGWINCH) /* its terminal has another size */
-        terminal_copy_size(m->c->sized_by, m->c->plan.tty ? m->c->stdout_fd : -1);
-    else if (r > 0)
-        forward(m, sig, sender, true);
+    if (r > 0 && word.sig)
+        forward(m, word.sig, word.sender, true);
+    else if (r > 0 && m->c->plan.tty) {
+        m->c->size = word.size; /* also of its next run */
+        terminal_set_size(m->c->stdout_fd, &word.size);
+    }
     m->active = r > 0 ? monotonic_ms() : m->active;
 }
 

@@ -182,6 +182,7 @@ int engine_run_attached(struct engine *engine, struct run_request *request, stru
     struct console_end end = {0};
     pid_t pid = -1;
     _cleanup_free_ char *name = xstrdup(request->spec.name);
+    (void)terminal_size(&request->size);
     int r = console_open(&console, request->spec.interactive, request->spec.tty, e);
     if (r == 0)
         r = fork_monitor(engine, request, &console, console.monitor.channel, -1, &pid, e);

@@ -1,6 +1,7 @@
 /* Environment variables from `--env-file`, then `-e`. The last value of a name wins. */
 #include "internal.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -99,4 +100,13 @@ int env_compose(char *const *files, char *const *entries, strv *out, struct err 
         if (r == 0)
             r = take(out, entry, e);
     return r;
+}
+
+char *terminal_type(bool attached)
+{
+    const char *term = attached ? getenv("TERM") : NULL;
+    bool valid = term && *term && strlen(term) <= 64;
+    for (const char *c = term; valid && *c; c++)
+        valid = isalnum((unsigned char)*c) || strchr("+-._", *c);
+    return xasprintf("TERM=%s", valid ? term : "xterm");
 }

@@ -84,6 +84,12 @@ int engine_settle(struct engine *engine, const struct record *r, bool ends, stru
 /** -EBUSY with a text if it is paused. */
 int engine_refuse_paused(const struct engine *engine, const struct record *r, struct err *e);
 
+/* ---- env.c -----------------------------------------------------------------------------------*/
+
+/** "TERM=…" of a program with a terminal: the caller's, if the program is @attached and it has one, else xterm. The caller
+ *  frees. */
+char *terminal_type(bool attached);
+
 /* ---- tmpfs.c ---------------------------------------------------------------------------------*/
 
 /** "DST[:OPTION,…]" as `--tmpfs` takes it; @out->target is not checked. */

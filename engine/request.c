@@ -107,7 +107,8 @@ static int complete_hostname(struct spec *s, struct err *e)
 
 static void add_default_variables(struct spec *s)
 {
-    const char *const defaults[] = {"PATH=" DEFAULT_PATH, "HOSTNAME=", "TERM=xterm"};
+    _cleanup_free_ char *term = terminal_type(!s->detached);
+    const char *const defaults[] = {"PATH=" DEFAULT_PATH, "HOSTNAME=", term};
     for (size_t i = 0; i < ARRAY_LEN(defaults) - (s->tty ? 0 : 1); i++) {
         size_t key = strcspn(defaults[i], "=") + 1;
         bool given = false;

@@ -296,9 +296,8 @@ static void become_monitor(const struct monitor *m)
 /* From the claim to a running program. */
 static int begin(struct monitor *m, struct err *e)
 {
-    close_fd(m->container.owner_fd);        /* of an attempt before */
-    if (client_is_here(m->request->client)) /* a terminal or not */
-        m->container.process.sized_by = m->request->client->streams[1];
+    close_fd(m->container.owner_fd); /* of an attempt before */
+    m->container.process.size = m->request->size;
     int r = m->container.owner_fd = sandbox_owner(m->sandbox, e);
     if (r < 0 || (r = container_create(&m->container, e)) < 0 || (r = attach(m, e)) < 0 ||
         (r = write_files(m, e)) < 0 ||

@@ -16,6 +16,7 @@
 #include <netctr/message.h>
 
 #include <linux/capability.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -171,7 +172,8 @@ struct process {
     int files_fd; /**< directory with the plan's files, also for callers; -1: none */
     int channel;  /**< to the child, until it has become the program */
     int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
-    int sized_by; /**< a terminal that the program's is to be as large as; borrowed; -1: none */
+    struct winsize size;                /**< of its terminal, as the client's; 0: not known */
+    int peer;              /**< of its terminal: as long as it is open, the master does not end */
     int log_fd, signal_fd; /**< kept from one run to the next */
     bool relayed;       /**< the relay copies its streams and rotates its log (relay_process.h) */
     bool end_requested; /**< this process got SIGINT or SIGTERM, or the reader of its output left */
@@ -183,7 +185,7 @@ struct process {
 #define PROCESS_INIT                                                                         \
     {                                                                                        \
         .plan = {.log_dir = -1}, .pidfd = -1, .files_fd = -1, .channel = -1, .stdin_fd = -1, \
-        .stdout_fd = -1, .stderr_fd = -1, .sized_by = -1, .log_fd = -1, .signal_fd = -1      \
+        .stdout_fd = -1, .stderr_fd = -1, .peer = -1, .log_fd = -1, .signal_fd = -1          \
     }
 /** Closes what @p holds; kills nothing, removes nothing. */
 void process_clear(struct process *p);
@@ -300,7 +302,8 @@ void oom_score_of_monitor(void);
 
 struct console {
     int channel, notices; /**< from the monitor; @notices is its stderr */
-    bool terminal;        /**< stdin is to be raw while the program runs */
+    bool tty;             /**< the program has a terminal … */
+    bool terminal;        /**< … and stdin is one, too: it is to be raw while the program runs */
     int input;            /**< a pipe to the program's stdin, if stdin is a terminal; else -1 */
     struct {
         int channel, notices;
@@ -339,12 +342,19 @@ struct exec_request {
     const char *workdir; /**< NULL: the container's */
     const char *user;    /**< NULL: the container's */
     bool interactive;
+    bool
+        tty; /**< the streams are a terminal of the container's own; with @interactive ours is raw meanwhile */
     bool detached;
 };
 /** Runs a command in a running container: @pid and @pid_start name its init, @plan is what it was made from. Copies
  *  the caller's streams and returns the command's exit status. Detached: returns 0 as soon as the command runs. */
 int process_exec(const struct plan *plan, pid_t pid, uint64_t pid_start,
                  const struct exec_request *request, struct err *e);
+
+/* ---- terminals -------------------------------------------------------------------------------*/
+
+/** The size of the caller's terminal: stdout, or else stdin or stderr. False: none of them is one. */
+bool terminal_size(struct winsize *out);
 
 /* ---- channels --------------------------------------------------------------------------------
  * The one protocol between a parent and the child that it prepares, and between a command and a monitor: packets
@@ -367,6 +377,8 @@ int channel_send_text(int channel, enum message kind, const char *text);
 /** Waits for one message that may carry a text. The caller frees *@text, which is never NULL on success. */
 int channel_receive_text(int channel, enum message *kind, char **text, struct err *e);
 int channel_send_error(int channel, const struct err *error);
+/** Closes the fd of a message that was not expected, if that kind carries one. */
+void channel_drop(enum message kind, int value);
 /** Waits for one message. MESSAGE_ERROR becomes a failure: its error moves into @e and its code is returned.
  *  *@value (may be NULL) becomes the fd or the number that came along, else -1; the caller owns an fd. */
 int channel_receive(int channel, enum message *kind, int *value, struct err *e);

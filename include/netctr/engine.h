@@ -111,6 +111,7 @@ struct run_request {
      *  it. May be NULL. */
     int (*started)(const char *waits, void *arg);
     void *arg;
+    struct winsize size;   /**< of the client's terminal; set by engine_run_attached() */
     bool oom_killed;       /**< set by engine_run_attached(): how the last run ended */
     char *waits;           /**< set by engine_run_detached(): why it does not run yet */
     struct client *client; /**< of an attached run; only for its monitor */

@@ -26,4 +26,6 @@ enum message {
     MESSAGE_SIGNAL, /**< from a client: it got a signal; the text is "SIGNAL PID", with the sender's pid */
     MESSAGE_OOM_KILLED, /**< to a client, before MESSAGE_EXITED: the program was killed for want of memory */
     MESSAGE_TERMINAL, /**< from the child: the master of its terminal; carries an fd */
+    MESSAGE_SIZE,     /**< from a client: the size of its terminal; the text is "ROWS COLUMNS" */
+    MESSAGE_DETACHED, /**< to the keeper of a command: its client leaves, and the command goes on */
 };

@@ -1,53 +1,10 @@
 #!/usr/bin/env bash
 # run -t: the program has a terminal of the container's own, and the caller's terminal is restored.
 . "$(dirname "$0")/../lib.sh"
+. "$top/tests/terminal.sh"
 
-# Runs a command on a terminal of 30 rows and 100 columns, and follows a script: each step is TEXT, for which it waits, and
-# what to do then: type keys, resize, or send a signal to the command.
-cat >"$tmp/drive.py" <<'END'
-import fcntl, os, pty, select, signal, struct, sys, termios, time
-steps = [s.split("=>", 1) for s in sys.argv[1].split(";;") if s]
-master, slave = pty.openpty()
-def resize(rows, columns):
-    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-resize(30, 100)
-before = termios.tcgetattr(slave)
-pid = os.fork()
-if pid == 0:
-    os.setsid()
-    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-    for i in range(3):
-        os.dup2(slave, i)
-    os.execvp(sys.argv[2], sys.argv[2:])
-seen, all_seen, status, end = b"", b"", None, time.monotonic() + 20
-while status is None and time.monotonic() < end:
-    if select.select([master], [], [], 0.02)[0]:
-        data = os.read(master, 65536)
-        seen += data
-        all_seen += data
-    while steps and steps[0][0].encode() in seen:
-        wanted, act = steps.pop(0)
-        seen = seen.split(wanted.encode(), 1)[1]
-        if act.startswith("resize"):
-            resize(*map(int, act.split()[1:]))
-        elif act.startswith("kill"):
-            os.kill(pid, getattr(signal, act.split()[1]))
-        else:
-            os.write(master, act.encode().decode("unicode_escape").encode())
-    done, code = os.waitpid(pid, os.WNOHANG)
-    if done:
-        status = os.waitstatus_to_exitcode(code)
-while select.select([master], [], [], 0)[0]:
-    all_seen += os.read(master, 65536)
-if status is None:
-    os.kill(pid, signal.SIGKILL)
-sys.stdout.write(all_seen.decode(errors="replace").replace("\r\n", "\n"))
-print("status", status, "restored" if termios.tcgetattr(slave) == before else "RAW", "left", len(steps))
-END
 drive() { # STEPS ARG…
-    local steps=$1
-    shift
-    timeout -s KILL 60 python3 "$tmp/drive.py" "$steps" "$ARENA/bin/netctr" run --rm --network none "$@"
+    on_terminal "$1" run --rm --network none "${@:2}"
 }
 
 has_a_terminal() {

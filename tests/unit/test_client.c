@@ -44,22 +44,26 @@ static void test_streams(void)
 
 static void test_messages(void)
 {
-    int theirs, sig = 0;
-    pid_t sender = 0;
+    int theirs;
+    struct client_word word;
     struct client c = meet(&theirs, 2);
-    check(client_agrees(&c) == 0 && client_hear(&c, &sig, &sender) == 0, "nothing said",
+    check(client_agrees(&c) == 0 && client_hear(c.channel, &word) == 0, "nothing said",
           "something is");
     (void)channel_send_text(theirs, MESSAGE_SIGNAL, "15 4711");
     check(client_agrees(&c) == -ECANCELED, "a signal before the start", "is not seen");
-    check(client_hear(&c, &sig, &sender) == 1 && sig == 15 && sender == 4711, "a signal",
+    check(client_hear(c.channel, &word) == 1 && word.sig == 15 && word.sender == 4711, "a signal",
           "differs");
     static const char *const wrong[] = {"", "15", "15 x", "0 1", "99999 1", "15 1 1", "-1 1"};
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
         (void)channel_send_text(theirs, MESSAGE_SIGNAL, wrong[i]);
-        expect(client_hear(&c, &sig, &sender) == 0, "no signal", "%s", wrong[i]);
+        expect(client_hear(c.channel, &word) == 0, "no signal", "%s", wrong[i]);
     }
     (void)channel_send(theirs, MESSAGE_DONE);
-    check(client_hear(&c, &sig, &sender) == 0, "another message", "is a signal");
+    check(client_hear(c.channel, &word) == 0, "another message", "is a signal");
+    (void)channel_send_text(theirs, MESSAGE_SIZE, "41 99");
+    check(client_hear(c.channel, &word) == 1 && word.sig == 0 && word.size.ws_row == 41 &&
+              word.size.ws_col == 99,
+          "a size", "is none");
     client_tell_exit(&c, 42, true);
     enum message kind;
     int value;
@@ -70,7 +74,7 @@ static void test_messages(void)
     check(!client_has_left(&c), "it is here", "it has left");
     close(theirs);
     check(client_has_left(&c) && client_agrees(&c) == -ECANCELED &&
-              client_hear(&c, &sig, &sender) == -EPIPE,
+              client_hear(c.channel, &word) == -EPIPE,
           "it has left", "it has not");
     client_leave(&c);
     client_tell_exit(&c, 1, true);
