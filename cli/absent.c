@@ -27,7 +27,6 @@ static const struct {
     {"container", "leave `container` out; `netctr --help` lists the commands"},
     {"context", plain},
     {"cp", "netctr does not have it yet: `netctr exec NAME cat FILE >COPY` copies a file"},
-    {"create", "`netctr run -d` creates a container and starts it"},
     {"delete", remove_hint},
     {"diff", "netctr does not have it yet: what a container has changed is in "
              "/var/lib/netctr/containers/NAME/upper"},
@@ -308,6 +307,7 @@ const struct absent *absent_flags(const char *command)
     } tables[] = {
         {"", global_flags},
         {"run", run_flags},
+        {"create", run_flags},
         {"exec", exec_flags},
         {"ps", ps_flags},
         {"logs", logs_flags},

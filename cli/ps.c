@@ -37,7 +37,7 @@ static bool is_status(const char *word)
     for (enum status s = STATUS_CREATING; s <= STATUS_EXITED; s++)
         if (streq(word, status_name(s)))
             return true;
-    return streq(word, STATUS_PAUSED);
+    return streq(word, STATUS_PAUSED) || streq(word, STATUS_CREATED);
 }
 
 /* A regular expression. In docker, names begin with a slash, so a pattern may match with or without one. */
@@ -75,7 +75,7 @@ static int filters_parse(char *const *texts, struct filters *f, struct err *e)
     strv_each (status, f->statuses)
         if (!is_status(status)) {
             err_say(e, -EINVAL, "filter `status=%s`: unknown status", status);
-            err_hint(e, "creating, running, paused, restarting, exited or dead");
+            err_hint(e, "created, creating, running, paused, restarting, exited or dead");
             return -EINVAL;
         }
     return 0;
@@ -113,6 +113,8 @@ static char *state_text(struct engine *engine, const struct record *r)
     const char *why = r->failure ? r->failure : r->oom_killed ? "out of memory" : NULL;
     if (r->status == STATUS_RESTARTING)
         return xasprintf("Restarting (%d)%s%s", r->exit_status, why ? ", " : "", why ? why : "");
+    if (r->never_ran)
+        return xstrdup("Created");
     if (r->lost)
         return xstrdup("Lost with the host");
     if (r->status == STATUS_EXITED)
@@ -156,7 +158,7 @@ static json_t *row_json(struct engine *engine, const struct record *r, strv addr
     json_put_strv(j, "command", r->spec.argv);
     json_put_str(j, "created", created);
     json_put_str(j, "status", engine_status_name(engine, r));
-    if (r->status == STATUS_EXITED || r->status == STATUS_RESTARTING)
+    if ((r->status == STATUS_EXITED && !r->never_ran) || r->status == STATUS_RESTARTING)
         json_object_set_new(j, "exit_status", json_integer(r->exit_status));
     if (r->status != STATUS_EXITED)
         json_object_set_new(j, "pid", json_integer(r->pid));

@@ -82,13 +82,18 @@ static const struct option table[] = {
     {"cap-drop", 0, OPTION_LIST, "CAP", "drop a capability (or ALL)", AT(request.cap_drop)},
 };
 
-static void options_of(struct run_flags *f, struct option options[ARRAY_LEN(table) + 1])
+/* `create` has no -d. */
+static void options_of(struct run_flags *f, bool creates,
+                       struct option options[ARRAY_LEN(table) + 1])
 {
+    size_t count = 0;
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        options[i] = table[i];
-        options[i].target = (char *)f + (uintptr_t)table[i].target;
+        if (creates && table[i].letter == 'd')
+            continue;
+        options[count] = table[i];
+        options[count++].target = (char *)f + (uintptr_t)table[i].target;
     }
-    options[ARRAY_LEN(table)] = (struct option){0};
+    options[count] = (struct option){0};
 }
 
 /* ---- flags -----------------------------------------------------------------------------------*/
@@ -246,32 +251,37 @@ int check_terminal(struct err *e)
     return -ENOTTY;
 }
 
+/* From the words of `run` or `create` to a complete request. 0: help has been printed. */
+static int take_request(const struct command *command, int argc, char **argv, struct run_flags *f,
+                        struct err *e)
+{
+    struct option options[ARRAY_LEN(table) + 1];
+    options_of(f, command == &command_create, options);
+    if (argc == 2 && streq(argv[1], "-h")) /* with more words, -h is docker's --hostname */
+        argv[1] = "--help";
+    int first = command_options(command, options, false, &argc, argv, e);
+    if (first <= 0)
+        return first;
+    int r = take_flags(f, e);
+    if (r == 0)
+        r = take_words(argv + first, &f->request.spec, e);
+    const struct spec *s = &f->request.spec;
+    if (r == 0 && command == &command_run && s->tty && s->interactive && !s->detached)
+        r = check_terminal(e);
+    if (r == 0)
+        r = run_request_complete(&f->request, e);
+    return r < 0 ? r : 1;
+}
+
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     __attribute__((cleanup(run_flags_clear))) struct run_flags f = {.request = RUN_REQUEST_INIT};
-    struct option options[ARRAY_LEN(table) + 1];
-    options_of(&f, options);
-    if (argc == 2 && streq(argv[1], "-h")) /* with more words, -h is docker's --hostname */
-        argv[1] = "--help";
-    int first = command_options(&command_run, options, false, &argc, argv, e);
-    if (first <= 0)
-        return first;
-    struct run_request *request = &f.request;
     _cleanup_engine_ struct engine engine = {0};
-    int r = take_flags(&f, e);
-    if (r == 0)
-        r = take_words(argv + first, &request->spec, e);
-    const struct spec *s = &request->spec;
-    if (r == 0 && s->tty && s->interactive && !s->detached)
-        r = check_terminal(e);
-    if (r == 0)
-        r = run_request_complete(request, e);
-    if (r == 0)
-        r = cli_engine(cli, &engine, e);
-    if (r < 0)
+    int r = take_request(&command_run, argc, argv, &f, e);
+    if (r <= 0 || (r = cli_engine(cli, &engine, e)) < 0)
         return r;
-    return request->spec.detached ? run_detached(&engine, request, e)
-                                  : run_attached(&engine, request, e);
+    return f.request.spec.detached ? run_detached(&engine, &f.request, e)
+                                   : run_attached(&engine, &f.request, e);
 }
 
 const struct command command_run = {
@@ -281,4 +291,26 @@ const struct command command_run = {
     .example = "netctr run --rm -it ./rootfs sh\n"
                "netctr run -d --name web -p 8080:80 --network back:ip=10.1.0.5 ./rootfs nginx",
     .run = run,
+};
+
+/* ---- create ----------------------------------------------------------------------------------*/
+
+static int create(const struct cli *cli, int argc, char **argv, struct err *e)
+{
+    __attribute__((cleanup(run_flags_clear))) struct run_flags f = {.request = RUN_REQUEST_INIT};
+    _cleanup_engine_ struct engine engine = {0};
+    int r = take_request(&command_create, argc, argv, &f, e);
+    if (r <= 0 || (r = cli_engine(cli, &engine, e)) < 0)
+        return r;
+    _cleanup_free_ char *id = xstrdup(f.request.spec.id);
+    r = engine_create(&engine, &f.request, e);
+    return r == 0 ? print_id(&engine, id, e) : r;
+}
+
+const struct command command_create = {
+    .name = "create",
+    .usage = "[FLAGS] ROOTFS COMMAND [ARG…]",
+    .summary = "Make a container that `start` runs, and print its id",
+    .example = "netctr create --name web -p 8080:80 ./rootfs nginx\nnetctr start web",
+    .run = create,
 };

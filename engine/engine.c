@@ -141,6 +141,11 @@ int engine_not_running(const struct record *r, struct err *e)
     if (r->status == STATUS_RESTARTING)
         return err_say(e, -ESRCH, "container `%s` is not running (restarting%s%s)", name,
                        r->failure ? ": " : "", r->failure ? r->failure : "");
+    if (r->never_ran) {
+        err_say(e, -ESRCH, "container `%s` has not been started", name);
+        err_hint(e, "`netctr start %s` starts it", name);
+        return -ESRCH;
+    }
     if (r->lost)
         return err_say(e, -ESRCH, "container `%s` is not running (lost with the host)", name);
     if (r->status != STATUS_EXITED)

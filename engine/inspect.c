@@ -48,12 +48,12 @@ static json_t *state_json(struct engine *engine, const struct record *r)
     json_object_set_new(j, "monitor", json_integer(r->monitor));
     put_time(j, "started", r->started);
     put_time(j, "finished", r->finished);
-    if (r->status == STATUS_EXITED || r->status == STATUS_RESTARTING) {
+    if ((r->status == STATUS_EXITED && !r->never_ran) || r->status == STATUS_RESTARTING) {
         json_object_set_new(j, "exit_status", json_integer(r->exit_status));
         json_object_set_new(j, "oom_killed", json_boolean(r->oom_killed));
     }
     json_put_str(j, "failure", r->failure);
-    if (r->status == STATUS_EXITED) {
+    if (r->status == STATUS_EXITED && !r->never_ran) {
         json_object_set_new(j, "lost", json_boolean(r->lost));
         _cleanup_free_ char *hint = r->ended_early ? spec_early_hint(&r->spec) : NULL;
         json_put_str(j, "hint", hint);

@@ -40,6 +40,10 @@ int lock_patiently(struct monitor *m, struct err *e);
 /** At the end. A client gets the error instead of waiting. */
 int lock_to_leave(struct monitor *m, struct err *e);
 
+/* run.c */
+/** Takes the container's name, and cleans up if a dead monitor has it. */
+int monitor_claim(struct monitor *m, struct err *e);
+
 /* monitor_sandbox.c */
 /** The sandbox of the container, in memory: its own, or the one that it shares, which must live. */
 int pair_sandbox(struct monitor *m, struct err *e);
@@ -56,6 +60,8 @@ void describe_ports(struct monitor *m);
 int userns_choose(struct monitor *m, struct err *e);
 /** After it: that of the network which the container joins; and locks its ids. */
 int userns_match(struct monitor *m, struct err *e);
+/** Does it belong to a network that the container joins when it is started? */
+bool userns_comes_later(const struct spec *s);
 /** There will be no container: frees what was reserved. */
 void userns_abandon(struct monitor *m);
 

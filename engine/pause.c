@@ -10,6 +10,8 @@ bool engine_is_paused(const struct engine *engine, const struct record *r)
 
 const char *engine_status_name(const struct engine *engine, const struct record *r)
 {
+    if (r->never_ran)
+        return STATUS_CREATED;
     return engine_is_paused(engine, r) ? STATUS_PAUSED : status_name(r->status);
 }
 

@@ -65,7 +65,7 @@ static int take_name(struct monitor *m, struct err *e)
 }
 
 /* A container whose monitor was killed a moment ago may still have the name. */
-static int claim(struct monitor *m, struct err *e)
+int monitor_claim(struct monitor *m, struct err *e)
 {
     int cleared = 0, lock = lock_and_clean_up(m, e);
     int r = lock < 0 ? lock : take_name(m, e);
@@ -327,7 +327,7 @@ static int run_to_end(struct monitor *m, struct err *e)
 static int run_once(struct monitor *m, struct err *e)
 {
     int r;
-    if ((r = look_before(m, e)) < 0 || (r = claim(m, e)) < 0) {
+    if ((r = look_before(m, e)) < 0 || (r = monitor_claim(m, e)) < 0) {
         userns_abandon(m);
         return r;
     }
@@ -337,7 +337,9 @@ static int run_once(struct monitor *m, struct err *e)
         if (r == -ENOTSUP)
             mappable_forget(&m->engine->store, &m->container.spec);
         container_kill(&m->container);
-        (void)leave(m, m->container.existing, e->status ? e->status : EXIT_NETCTR, &ignored);
+        /* One that `create --rm` has made is removed when its start fails, as with docker. */
+        bool keep = m->container.existing && !m->container.spec.auto_remove;
+        (void)leave(m, keep, e->status ? e->status : EXIT_NETCTR, &ignored);
         return r;
     }
     return run_to_end(m, e);
@@ -439,7 +441,7 @@ static int try_to_begin(struct monitor *m, struct err *e)
 static int run_patiently(struct monitor *m, struct err *e)
 {
     _cleanup_free_ char *reason = NULL;
-    int r = claim(m, e);
+    int r = monitor_claim(m, e);
     if (r < 0)
         return r;
     become_monitor(m);

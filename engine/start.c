@@ -127,7 +127,7 @@ int engine_restart(struct engine *engine, const struct record *r, uint64_t secon
 static bool starts_at_boot(const struct record *r)
 {
     enum restart_policy policy = r->spec.restart.policy;
-    return (r->status == STATUS_EXITED || r->status == STATUS_DEAD) &&
+    return (r->status == STATUS_EXITED || r->status == STATUS_DEAD) && !r->never_ran &&
            (policy == RESTART_ALWAYS || (policy == RESTART_UNLESS_STOPPED && !r->asked));
 }
 

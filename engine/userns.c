@@ -145,7 +145,7 @@ static int exclude_host(const struct run_request *q, struct err *e)
                    flag, q->spec.network);
 }
 
-static bool joins_network(const struct spec *s)
+bool userns_comes_later(const struct spec *s)
 {
     enum network_word word = network_word(s->network, NULL);
     return word == NETWORK_WORD_CONTAINER || word == NETWORK_WORD_NS;
@@ -156,7 +156,7 @@ int userns_choose(struct monitor *m, struct err *e)
     struct run_request *q = m->request;
     struct spec *s = monitor_spec(m);
     int r = 0;
-    if (!q->existing && s->userns != USERNS_HOST && !joins_network(s)) {
+    if (!q->existing && s->userns != USERNS_HOST && !userns_comes_later(s)) {
         if (s->network_mode != NETWORK_HOST)
             r = reserve(m, e);
         else if (q->userns_asked)
@@ -173,7 +173,7 @@ int userns_choose(struct monitor *m, struct err *e)
 static int adopt_map(struct monitor *m, const struct id_map *map, int owner, struct err *e)
 {
     struct run_request *q = m->request;
-    struct spec *s = &q->spec;
+    struct spec *s = monitor_spec(m);
     const bool host = id_map_is_host(map);
     if (host && q->userns_asked && s->userns != USERNS_HOST)
         return exclude_host(q, e);
@@ -212,6 +212,12 @@ static int require_map(const struct spec *s, const struct id_map *map, struct er
     return -ESTALE;
 }
 
+/* One that `create` has made joins its network for the first time. */
+static bool is_decided(const struct spec *s)
+{
+    return s->userns == USERNS_HOST || !id_map_is_host(&s->ids);
+}
+
 static int join(struct monitor *m, struct err *e)
 {
     struct spec *s = monitor_spec(m);
@@ -219,7 +225,8 @@ static int join(struct monitor *m, struct err *e)
     _cleanup_close_ int owner = sandbox_owner(m->sandbox, e);
     int r = owner < 0 ? owner : userns_read_map(owner, &map, e);
     if (r == 0)
-        r = m->request->existing ? require_map(s, &map, e) : adopt_map(m, &map, owner, e);
+        r = m->request->existing && is_decided(s) ? require_map(s, &map, e)
+                                                  : adopt_map(m, &map, owner, e);
     m->ids = s->ids;
     return r;
 }
@@ -267,7 +274,7 @@ static int check_own(struct monitor *m, struct err *e)
 int userns_match(struct monitor *m, struct err *e)
 {
     const struct spec *s = monitor_spec(m);
-    const bool joins = joins_network(s);
+    const bool joins = userns_comes_later(s);
     int r = joins ? join(m, e) : 0;
     if (r < 0 || id_map_is_host(&s->ids))
         return r;

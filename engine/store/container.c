@@ -50,15 +50,11 @@ static int claim_run_directory(struct container *c, struct err *e)
 
 /* The upper directory is the container's "/": it gets the mode and owner of the one below it. Its files have the ids of
  * the container as the host sees them, because the layer itself is not idmapped. */
-static int make_layers(struct container *c, struct err *e)
+static int own_upper(struct container *c, int upper, struct err *e)
 {
     struct stat st;
     if (stat(c->spec.rootfs, &st) < 0)
         return err_set(e, errno, "look at `%s`", c->spec.rootfs);
-    _cleanup_close_ int upper = make_directory(c->dir_fd, "upper", 0755, e);
-    _cleanup_close_ int work = upper < 0 ? -1 : make_directory(c->dir_fd, "work", 0700, e);
-    if (upper < 0 || work < 0)
-        return upper < 0 ? upper : work;
     const struct id_map *ids = &c->spec.ids;
     bool host = id_map_is_host(ids);
     uid_t uid = host ? st.st_uid : id_outside(ids->uids, ids->uid_count, st.st_uid);
@@ -69,6 +65,23 @@ static int make_layers(struct container *c, struct err *e)
     if (fchmod(upper, st.st_mode & 07777) < 0 || fchown(upper, uid, gid) < 0)
         return err_set(e, errno, "prepare the container's layer");
     return 0;
+}
+
+static int make_layers(struct container *c, struct err *e)
+{
+    _cleanup_close_ int upper = make_directory(c->dir_fd, "upper", 0755, e);
+    _cleanup_close_ int work = upper < 0 ? -1 : make_directory(c->dir_fd, "work", 0700, e);
+    if (upper < 0 || work < 0)
+        return upper < 0 ? upper : work;
+    return own_upper(c, upper, e);
+}
+
+/* Its ids may have been unknown when it was created. */
+static int own_layers_later(struct container *c, struct err *e)
+{
+    _cleanup_close_ int upper =
+        openat(c->dir_fd, "upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return upper < 0 ? err_set(e, errno, "open the container's layer") : own_upper(c, upper, e);
 }
 
 /* Without an exit record, which a container has once it has ended. */
@@ -104,6 +117,15 @@ int container_reread(struct container *c, struct err *e)
     c->spec = now;
     container_plan(c);
     return 0;
+}
+
+int container_note_created(struct container *c, struct err *e)
+{
+    _cleanup_json_ json_t *j = spec_to_json(&c->spec);
+    json_t *ended = json_object();
+    json_object_set_new(ended, NEVER_RAN, json_true());
+    json_object_set_new(j, "exit", ended);
+    return json_write_at(c->dir_fd, "config.json", j, e);
 }
 
 static int claim_definition(struct container *c, struct err *e)
@@ -156,15 +178,16 @@ int container_claim(struct store *store, struct spec *spec, struct container *ou
     return 0;
 }
 
-/* Its last run and exit status, which stay true if it cannot start now. */
-static void take_last_run(struct container *c)
+/* Its last run and exit status, which stay true if it cannot start now. False: it never ran. */
+static bool take_last_run(struct container *c)
 {
     _cleanup_json_ json_t *j = NULL;
     if (json_read_at(c->dir_fd, "config.json", &j, NULL) < 0)
-        return;
+        return true;
     const json_t *ended = json_object_get(j, "exit");
     c->started = json_int(ended, "started", 0);
     c->exit_status = (int)json_int(ended, "status", 0);
+    return !json_flag(ended, NEVER_RAN);
 }
 
 /* @c was read without the lock: a change since then must not be undone, nor its address given to another container
@@ -204,13 +227,15 @@ int container_restart_claim(struct store *store, struct spec *spec, struct conta
         return err_set(e, c.dir_fd, "open container `%s`", spec->name);
     c.spec = *spec;
     *spec = (struct spec){0};
-    take_last_run(&c);
+    bool ran = take_last_run(&c);
     int r = require_current(&c, e);
     if (r < 0) {
         container_clear(&c);
         return r;
     }
     r = claim_run_directory(&c, e);
+    if (r == 0 && !ran && !c.spec.in_place)
+        r = own_layers_later(&c, e);
     if (r == 0)
         r = container_save_definition(&c, e);
     if (r < 0) {
@@ -385,7 +410,9 @@ static int read_remains(struct container *c, const char *name, enum status *stat
     err_clear(e);
     /* A damaged definition is not overwritten: the user may repair it, and the layer is still there. */
     c->noted = c->noted || defined == -EBADMSG;
-    *status = (c->started || c->existing) && defined != -ENOENT ? STATUS_RUNNING : STATUS_CREATING;
+    bool made = json_flag(json_object_get(config, "exit"), NEVER_RAN);
+    *status = (c->started || c->existing || made) && defined != -ENOENT ? STATUS_RUNNING
+                                                                        : STATUS_CREATING;
     return 0;
 }
 

@@ -46,6 +46,9 @@ int userns_from_json(const json_t *j, struct spec *s, struct err *e);
 int store_read_definition(struct store *s, const char *name, json_t **j, struct spec *spec,
                           struct err *e);
 
+/** In the exit record of a container that `create` has made. A netctr that does not know it sees an ended one. */
+#define NEVER_RAN "never_ran"
+
 /* state.json: who monitors the container, and once it runs, which process it is. */
 int container_save_state(struct container *c, struct err *e);
 /** Reads it back. -EBADMSG: it is damaged, of a newer schema, or of a container other than @name (NULL: any). */

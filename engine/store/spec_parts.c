@@ -85,6 +85,10 @@ const char *userns_name(enum userns_mode mode)
     return names[mode];
 }
 
+/* That of the network which the container joins at its first start. An older netctr takes it for damage, so it starts none in
+ * the host's user namespace. */
+#define LATER "later"
+
 /* Definitions of older versions have none of this, and their containers are in the host's. */
 void userns_to_json(const struct spec *s, json_t *j)
 {
@@ -92,6 +96,8 @@ void userns_to_json(const struct spec *s, json_t *j)
                         *gids = id_ranges_text(s->ids.gids, s->ids.gid_count);
     if (s->userns_why)
         json_put_str(j, "userns_why", s->userns_why);
+    if (s->userns == USERNS_AUTO && id_map_is_host(&s->ids))
+        json_put_str(j, "userns", LATER);
     if (s->userns == USERNS_HOST || id_map_is_host(&s->ids))
         return;
     json_put_str(j, "userns", userns_name(s->userns));
@@ -107,7 +113,9 @@ int userns_from_json(const json_t *j, struct spec *s, struct err *e)
     s->userns_why = xstrdup(json_str(j, "userns_why"));
     if (!json_object_get(j, "userns"))
         return 0;
-    s->userns = streq(mode, "auto") ? USERNS_AUTO : USERNS_MAP;
+    s->userns = streq(mode, "auto") || streq(mode, LATER) ? USERNS_AUTO : USERNS_MAP;
+    if (streq(mode, LATER))
+        return 0;
     if ((s->userns == USERNS_MAP && !streq(mode, "map")) || !uids || !gids ||
         id_ranges_parse(uids, s->ids.uids, &s->ids.uid_count, NULL) < 0 ||
         id_ranges_parse(gids, s->ids.gids, &s->ids.gid_count, NULL) < 0)

@@ -158,12 +158,14 @@ static int read_record(struct store *s, const char *name, struct record *out, st
     out->restarts = (unsigned)json_int(ended, "restarts", 0);
     out->asked = json_flag(ended, "asked");
     out->ended_early = json_flag(ended, "early");
+    out->never_ran = json_flag(ended, NEVER_RAN);
     r = read_life(s, name, out, e);
     if (r < 0) {
         record_clear(out);
         err_wrap(e, "container `%s`", name);
         return r;
     }
+    out->never_ran = out->never_ran && out->status == STATUS_EXITED;
     out->lost = out->status == STATUS_EXITED && !ended;
     if (out->lost)
         out->exit_status = EXIT_LOST;

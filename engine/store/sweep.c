@@ -62,13 +62,14 @@ struct sweeping {
     const struct gc *gc;
 };
 
-/* Does it have a definition? With --rm it counts as none when the monitor went down with the host. */
+/* Does it have a definition? With --rm it counts as none when the monitor went down with the host, but not before its
+ * first run. */
 static int is_defined(const struct sweeping *s, const char *config)
 {
     _cleanup_json_ json_t *j = NULL;
     int r = json_read_at(s->store->defined_fd, config, &j, NULL);
     if (r == 0)
-        return !json_flag(j, "auto_remove");
+        return !json_flag(j, "auto_remove") || json_flag(json_object_get(j, "exit"), NEVER_RAN);
     return r == -ENOENT || r == -ENOTDIR ? 0 : r == -EBADMSG ? 1 : r;
 }
 

@@ -151,6 +151,9 @@ int engine_run_detached(struct engine *engine, struct run_request *request, stru
  *  SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2. If this process is killed, the container runs on. */
 int engine_run_attached(struct engine *engine, struct run_request *request, struct err *e);
 
+/** Makes a container that engine_start() runs: it has its name, its ids and its layer, and neither address nor port. */
+int engine_create(struct engine *engine, struct run_request *request, struct err *e);
+
 /** Runs a container again that has ended, in the background. One that runs already is left alone. */
 int engine_start(struct engine *engine, const struct record *r, struct err *e);
 /** Stops a container as engine_stop() does with @seconds, and starts it. */
@@ -189,7 +192,8 @@ int engine_unpause(struct engine *engine, const struct record *r, struct err *e)
 /** Does the kernel keep it frozen? */
 bool engine_is_paused(const struct engine *engine, const struct record *r);
 #define STATUS_PAUSED "paused"
-/** status_name(), or STATUS_PAUSED. */
+#define STATUS_CREATED "created"
+/** status_name(), STATUS_PAUSED or STATUS_CREATED. */
 const char *engine_status_name(const struct engine *engine, const struct record *r);
 /** Calls @each for every process of a container that runs. */
 int engine_top(struct engine *engine, const struct record *r,

@@ -185,6 +185,7 @@ struct record {
     bool asked;         /**< EXITED: the user stopped it, for good */
     bool ended_early;   /**< EXITED: by itself, so soon that spec_early_hint() may explain it */
     bool lost;          /**< EXITED: it ran when the host went down; its exit status is unknown */
+    bool never_ran;     /**< EXITED: made by `create`, and not started yet */
     char *failure;      /**< RESTARTING: why its last start failed; NULL: it ran */
     unsigned restarts;  /**< since it was started */
 };
@@ -349,6 +350,8 @@ int container_save_definition(struct container *c, struct err *e);
 int container_redefine(struct store *store, const struct spec *spec, struct err *e);
 /** Reads the definition of a container that waits again: it may have been replaced. The store must be locked. */
 int container_reread(struct container *c, struct err *e);
+/** Of a claimed container that is not to run now: says so in its definition. container_release_name() must follow. */
+int container_note_created(struct container *c, struct err *e);
 /** Writes whether it waits for its next run, how the last one ended, and @c->failure. */
 int container_set_restarting(struct container *c, bool restarting, int exit_status, struct err *e);
 
