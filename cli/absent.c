@@ -229,11 +229,9 @@ static const struct absent inspect_flags[] = {
 };
 
 static const struct absent start_flags[] = {
-    {"attach", 'a', "`netctr logs -f NAME` shows the output"},
     {"checkpoint", 0, NULL},
     {"detach-keys", 0, NULL},
     {"filter", 'f', NULL},
-    {"interactive", 'i', NULL},
     {"latest", 'l', NULL},
     {0},
 };

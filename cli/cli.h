@@ -55,8 +55,10 @@ int cli_open_find_to_read(const struct cli *cli, const char *name, struct engine
 
 /** Refuses an empty COMMAND, and a flag in its place, which belongs before the word @before. (run.c) */
 int check_command(const char *command, const char *before, struct err *e);
-/** Refuses -it without a terminal on stdin. (run.c) */
-int check_terminal(struct err *e);
+/** As docker: keys can only be passed on from a terminal. -ENOTTY with a text. (run.c) */
+int check_terminal(bool tty, bool interactive, struct err *e);
+/** The exit status alone, 137, does not show why a program was killed. @limit: of its memory, or 0. (run.c) */
+void warn_oom_killed(const char *name, uint64_t limit);
 /** `-t` of stop and restart; NULL: not given, @seconds stays. (lifecycle.c) */
 int patience_parse(const char *text, uint64_t *seconds, struct err *e);
 

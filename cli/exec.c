@@ -27,8 +27,8 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     if (workdir && workdir[0] != '/')
         return err_say(e, -EINVAL, "working directory `%s` is not an absolute path", workdir);
     int code = check_command(argv[first + 1], "NAME", e);
-    if (code == 0 && q.tty && q.interactive && !q.detached)
-        code = check_terminal(e);
+    if (code == 0 && !q.detached)
+        code = check_terminal(q.tty, q.interactive, e);
     if (code == 0)
         code = env_compose(files, given, &env, e);
     if (code < 0)

@@ -227,24 +227,28 @@ static int run_detached(struct engine *engine, struct run_request *request, stru
     return r == 0 ? print_id(engine, id, e) : r;
 }
 
-/* The exit status alone, 137, does not show why the program was killed. */
+void warn_oom_killed(const char *name, uint64_t limit)
+{
+    if (limit)
+        warn("container `%s` was killed: it needed more memory than its limit (-m) of %.1f MiB",
+             name, (double)limit / (1 << 20));
+    else
+        warn("container `%s` was killed: the host had no memory left", name);
+}
+
 static int run_attached(struct engine *engine, struct run_request *request, struct err *e)
 {
     _cleanup_free_ char *name = xstrdup(request->spec.name);
     uint64_t limit = request->spec.limits.memory;
     int r = engine_run_attached(engine, request, e);
-    if (r >= 0 && request->oom_killed && limit)
-        warn("container `%s` was killed: it needed more memory than its limit (-m) of %.1f MiB",
-             name, (double)limit / (1 << 20));
-    else if (r >= 0 && request->oom_killed)
-        warn("container `%s` was killed: the host had no memory left", name);
+    if (r >= 0 && request->oom_killed)
+        warn_oom_killed(name, limit);
     return r;
 }
 
-/* As docker: keys can only be passed on from a terminal. */
-int check_terminal(struct err *e)
+int check_terminal(bool tty, bool interactive, struct err *e)
 {
-    if (isatty(STDIN_FILENO))
+    if (!tty || !interactive || isatty(STDIN_FILENO))
         return 0;
     err_say(e, -ENOTTY, "the input device is not a TTY");
     err_hint(e, "-t needs a terminal on stdin; without it, -i alone passes stdin on");
@@ -266,8 +270,8 @@ static int take_request(const struct command *command, int argc, char **argv, st
     if (r == 0)
         r = take_words(argv + first, &f->request.spec, e);
     const struct spec *s = &f->request.spec;
-    if (r == 0 && command == &command_run && s->tty && s->interactive && !s->detached)
-        r = check_terminal(e);
+    if (r == 0 && command == &command_run && !s->detached)
+        r = check_terminal(s->tty, s->interactive, e);
     if (r == 0)
         r = run_request_complete(&f->request, e);
     return r < 0 ? r : 1;

@@ -1,4 +1,4 @@
-/* netctr start, restart, boot: running containers again that have ended. */
+/* netctr start, restart, boot: running containers that have been created or have ended. */
 #include "cli.h"
 
 #include <errno.h>
@@ -9,21 +9,55 @@ static int start_one(struct engine *engine, const struct record *r, void *arg, s
     return engine_start(engine, r, e);
 }
 
+static bool has_ended(const struct record *r)
+{
+    return r->status == STATUS_EXITED;
+}
+
+static int start_attached(const struct cli *cli, char **names, bool interactive, struct err *e)
+{
+    _cleanup_engine_ struct engine engine = {0};
+    _cleanup_record_ struct record r = {0};
+    struct start_attached how = {.interactive = interactive};
+    if (!names[0] || names[1])
+        return err_say(e, -EINVAL, "--attach and --interactive start one container");
+    int code = cli_open_find(cli, names[0], &engine, &r, e);
+    if (code == 0)
+        code = check_terminal(r.spec.tty, r.spec.interactive && interactive, e);
+    if (code == 0)
+        code = engine_start_attached(&engine, &r, &how, e);
+    if (code >= 0 && how.oom_killed)
+        warn_oom_killed(r.spec.name, r.spec.limits.memory);
+    return code;
+}
+
 static int start(const struct cli *cli, int argc, char **argv, struct err *e)
 {
-    const struct option options[] = {{0}};
+    bool attach = false, interactive = false, all = false;
+    const struct option options[] = {
+        {"attach", 'a', OPTION_FLAG, NULL,
+         "wait for its end, show its output, return its exit code", &attach},
+        {"interactive", 'i', OPTION_FLAG, NULL,
+         "the same, and pass stdin on (if it was made with -i)", &interactive},
+        {"all", 0, OPTION_FLAG, NULL, "start all containers that do not run", &all},
+        {0},
+    };
     int first = command_options(&command_start, options, true, &argc, argv, e);
     if (first <= 0)
         return first;
-    const struct each each = {.act = start_one, .owners_first = true};
+    if (attach || interactive)
+        return all ? err_say(e, -EINVAL, "--attach and --all exclude each other")
+                   : start_attached(cli, argv + first, interactive, e);
+    const struct each each = {
+        .act = start_one, .owners_first = true, .all = all ? has_ended : NULL};
     return each_named(cli, &command_start, argv + first, &each, e);
 }
 
 const struct command command_start = {
     .name = "start",
-    .usage = "NAME…",
-    .summary = "Run containers that have ended again, in the background",
-    .example = "netctr start web",
+    .usage = "[-a [-i]] NAME… | --all",
+    .summary = "Run containers that have been created or have ended, in the background",
+    .example = "netctr start web\nnetctr start -ai shell",
     .run = start,
 };
 

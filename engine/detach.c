@@ -183,7 +183,8 @@ int engine_run_attached(struct engine *engine, struct run_request *request, stru
     pid_t pid = -1;
     _cleanup_free_ char *name = xstrdup(request->spec.name);
     (void)terminal_size(&request->size);
-    int r = console_open(&console, request->spec.interactive, request->spec.tty, e);
+    bool reads = request->spec.interactive && !request->without_stdin;
+    int r = console_open(&console, reads, request->spec.tty, e);
     if (r == 0)
         r = fork_monitor(engine, request, &console, console.monitor.channel, -1, &pid, e);
     if (r < 0)

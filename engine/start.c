@@ -9,9 +9,10 @@
 
 /* How one start is to be done, and what came of it. */
 struct attempt {
-    bool patient; /* the monitor tries again if the container cannot start … */
-    bool at_boot; /* … which is a success then */
-    char *waits;  /* at_boot: why it does not run yet */
+    bool patient;                    /* the monitor tries again if the container cannot start … */
+    bool at_boot;                    /* … which is a success then */
+    char *waits;                     /* at_boot: why it does not run yet */
+    struct start_attached *attached; /* NULL: in the background */
 };
 
 static int does_not_run_yet(struct attempt *a, const char *why, struct err *e)
@@ -29,9 +30,16 @@ static int start_ended(struct engine *engine, const struct record *r, struct att
     _cleanup_run_request_ struct run_request request = {.existing = true, .patient = a->patient};
     _cleanup_json_ json_t *j = spec_to_json(&r->spec);
     int code = spec_from_json(j, &request.spec, e);
-    request.spec.detached = true;
+    request.spec.detached = !a->attached;
+    request.without_stdin = a->attached && !a->attached->interactive;
     if (code == 0)
-        code = engine_run_detached(engine, &request, e);
+        code = a->attached ? engine_run_attached(engine, &request, e)
+                           : engine_run_detached(engine, &request, e);
+    if (code >= 0 && a->attached) {
+        a->attached->oom_killed = request.oom_killed;
+        a->attached->status = code;
+        return 0;
+    }
     return code == 0 && request.waits ? does_not_run_yet(a, request.waits, e) : code;
 }
 
@@ -86,7 +94,7 @@ static int start(struct engine *engine, const struct record *r, struct attempt *
         if (code == 0 && now.status == STATUS_EXITED)
             code = start_ended(engine, &now, a, e);
     }
-    if (code == -EBUSY)
+    if (code == -EBUSY && !a->attached)
         code = lives_by_now(engine, r, a, code, e);
     if (code < 0)
         err_wrap(e, "start container `%s`", r->spec.name);
@@ -97,6 +105,20 @@ int engine_start(struct engine *engine, const struct record *r, struct err *e)
 {
     struct attempt a = {0};
     return start(engine, r, &a, e);
+}
+
+int engine_start_attached(struct engine *engine, const struct record *r, struct start_attached *how,
+                          struct err *e)
+{
+    struct attempt a = {.attached = how};
+    if (r->status != STATUS_EXITED && r->status != STATUS_DEAD) {
+        err_say(e, -EBUSY, "container `%s` is %s already", r->spec.name,
+                engine_status_name(engine, r));
+        err_hint(e, "`netctr logs -f %s` shows its output", r->spec.name);
+        return -EBUSY;
+    }
+    int code = start(engine, r, &a, e);
+    return code < 0 ? code : how->status;
 }
 
 int engine_restart(struct engine *engine, const struct record *r, uint64_t seconds, struct err *e)

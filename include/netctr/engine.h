@@ -112,6 +112,7 @@ struct run_request {
     int (*started)(const char *waits, void *arg);
     void *arg;
     struct winsize size;   /**< of the client's terminal; set by engine_run_attached() */
+    bool without_stdin;    /**< attached: our stdin is not passed on, whatever the spec says */
     bool oom_killed;       /**< set by engine_run_attached(): how the last run ended */
     char *waits;           /**< set by engine_run_detached(): why it does not run yet */
     struct client *client; /**< of an attached run; only for its monitor */
@@ -156,6 +157,16 @@ int engine_create(struct engine *engine, struct run_request *request, struct err
 
 /** Runs a container again that has ended, in the background. One that runs already is left alone. */
 int engine_start(struct engine *engine, const struct record *r, struct err *e);
+/** How a container is started that this process waits for, and what came of it. */
+struct start_attached {
+    bool interactive; /**< our stdin is passed on, if the container was made with -i */
+    int status;       /**< set: its exit status */
+    bool oom_killed;  /**< set: how the run ended */
+};
+/** The same as engine_run_attached(), for a container that has ended. -EBUSY with a text if it runs. Returns its exit
+ *  status. */
+int engine_start_attached(struct engine *engine, const struct record *r, struct start_attached *how,
+                          struct err *e);
 /** Stops a container as engine_stop() does with @seconds, and starts it. */
 int engine_restart(struct engine *engine, const struct record *r, uint64_t seconds, struct err *e);
 /** The outcome of starting one container at boot: @code is 0 or a negative errno with @why; @waits (NULL: it runs) says
