@@ -28,8 +28,6 @@ static const struct {
     {"context", plain},
     {"cp", "netctr does not have it yet: `netctr exec NAME cat FILE >COPY` copies a file"},
     {"delete", remove_hint},
-    {"diff", "netctr does not have it yet: what a container has changed is in "
-             "/var/lib/netctr/containers/NAME/upper"},
     {"down", compose},
     {"export", "netctr does not have it yet: what a container has changed is in "
                "/var/lib/netctr/containers/NAME/upper"},
@@ -253,6 +251,8 @@ static const struct absent pause_flags[] = {
     {"all", 'a', NULL}, {"cidfile", 0, NULL}, {"filter", 'f', NULL}, {"latest", 'l', NULL}, {0},
 };
 
+static const struct absent diff_flags[] = {{"latest", 'l', NULL}, {0}};
+
 static const struct absent kill_flags[] = {
     {"all", 'a', NULL},
     {"cidfile", 0, NULL},
@@ -313,6 +313,7 @@ const struct absent *absent_flags(const char *command)
         {"start", start_flags},
         {"restart", stop_flags},
         {"stop", stop_flags},
+        {"diff", diff_flags},
         {"kill", kill_flags},
         {"pause", pause_flags},
         {"unpause", pause_flags},

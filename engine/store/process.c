@@ -94,11 +94,16 @@ void container_plan(struct container *c)
 
 /* ---- its life --------------------------------------------------------------------------------*/
 
+static char *layers_of(const struct store *s, const struct spec *spec)
+{
+    return xasprintf("%s/containers/%s", s->root, spec->name);
+}
+
 int container_create(struct container *c, struct err *e)
 {
     free(c->layers);
     free(c->mount_point);
-    c->layers = xasprintf("%s/containers/%s", c->store->root, c->spec.name);
+    c->layers = layers_of(c->store, &c->spec);
     c->mount_point = xasprintf("%s/containers/%s", c->store->run, c->spec.name);
     container_plan(c);
     if (c->owner_fd >= 0)
@@ -261,6 +266,22 @@ int container_each_process(const struct store *s, const struct spec *spec,
 {
     const struct plan plan = spec_plan(spec, s->instance);
     return plan_each_process(&plan, each, arg, e);
+}
+
+int container_each_change(struct store *s, const struct spec *spec, plan_change each, void *arg,
+                          uint64_t *deeper, struct err *e)
+{
+    struct plan plan = spec_plan(spec, s->instance);
+    struct plan_mounts mounts = {0};
+    _cleanup_free_ char *layers = layers_of(s, spec);
+    plan_default_mounts(&mounts);
+    add_volumes(&mounts, spec);
+    plan.layers = layers;
+    plan.mounts = mounts.list;
+    plan.mount_count = mounts.count;
+    int r = plan_each_change(&plan, each, arg, deeper, e);
+    plan_mounts_clear(&mounts);
+    return r;
 }
 
 static int user_namespace_of(pid_t pid, uint64_t start)

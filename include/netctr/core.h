@@ -237,6 +237,13 @@ struct process_seen {
 int plan_each_process(const struct plan *plan,
                       void (*each)(const struct process_seen *p, void *arg), void *arg,
                       struct err *e);
+/** A path below the container's root, which the container chose: escape it before it is shown. @kind: 'A' added, 'C'
+ *  changed, 'D' deleted. */
+typedef void (*plan_change)(char kind, const char *path, void *arg);
+/** Calls @each for everything that the overlay's upper layer changes of the root directory; it may run. Directories that are
+ *  too deep to be entered are counted in *@deeper. Needs @layers, and @mounts to tell what was made for them. */
+int plan_each_change(const struct plan *plan, plan_change each, void *arg, uint64_t *deeper,
+                     struct err *e);
 /** Removes the cgroups below netctr/INSTANCE that @keep does not list, and kills what is in them. */
 int cgroups_sweep(const char *instance, char *const *keep, const struct gc *gc, struct err *e);
 

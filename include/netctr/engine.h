@@ -209,6 +209,10 @@ const char *engine_status_name(const struct engine *engine, const struct record 
 /** Calls @each for every process of a container that runs. */
 int engine_top(struct engine *engine, const struct record *r,
                void (*each)(const struct process_seen *p, void *arg), void *arg, struct err *e);
+/** What a container has changed of its root directory: see plan_each_change(). -EOPNOTSUPP with a text: it has no layer of
+ *  its own, or cannot write to it. */
+int engine_diff(struct engine *engine, const struct record *r, plan_change each, void *arg,
+                uint64_t *deeper, struct err *e);
 /** Waits until a container has ended and is not restarted; *@status is the exit status of its last run, also if it has been
  *  removed meanwhile. */
 int engine_wait(struct engine *engine, const struct record *r, int *status, struct err *e);

@@ -329,6 +329,9 @@ bool container_is_frozen(const struct store *s, const struct spec *spec);
 int container_each_process(const struct store *s, const struct spec *spec,
                            void (*each)(const struct process_seen *p, void *arg), void *arg,
                            struct err *e);
+/** plan_each_change(), of a container that has a layer. */
+int container_each_change(struct store *s, const struct spec *spec, plan_change each, void *arg,
+                          uint64_t *deeper, struct err *e);
 /** process_exec() in a container that runs. */
 int container_exec(struct store *s, const struct record *r, const struct exec_request *request,
                    struct err *e);
