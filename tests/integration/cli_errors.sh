@@ -194,9 +194,8 @@ error 'a long flag with one dash' 125 \
 error 'a flag of docker' 125 'netctr: unknown flag `--gpus`; netctr does not have it yet' run --gpus all "$box" true
 error 'a flag of docker, with what to do instead' 125 \
     'netctr: unknown flag `-P`; netctr does not have it yet: name the ports with `-p`' run -P "$box" true
-error 'a terminal' 125 \
-    'netctr: unknown flag `-t` in `-it`; netctr does not have it yet: for a shell with a terminal, `nsenter -a -t PID sh` with the pid that `netctr inspect` shows; without one, `-i` alone' \
-    exec -it taken sh
+error 'no terminal' 125 \
+    'netctr: the input device is not a TTY; -t needs a terminal on stdin; without it, -i alone passes stdin on' exec -it taken sh
 error 'an argument with a newline: one line' 125 \
     'netctr: invalid container name `a\x0ab`; letters, digits, `_`, `.` and `-`, at most 63, the first a letter or digit, no `.` at the end or beside another' \
     run --name $'a\nb' "$box" true

@@ -152,14 +152,6 @@ needs_no_root() {
 }
 t 'help needs no root' needs_no_root
 
-gives_a_terminal() {
-    netctr run -d --name web -h inside "$box" sleep 100
-    assert_fails netctr exec -it web sh 2>"$tmp/said"
-    assert_contains "$(cat "$tmp/said")" '`nsenter -a -t PID sh` with the pid that `netctr inspect` shows'
-    assert_eq "$(nsenter -a -t "$(netctr inspect web | jq '.[0].state.pid')" sh -c 'hostname; cat /proc/1/comm')" $'inside\nsleep'
-}
-t 'what is suggested instead of a terminal works' gives_a_terminal
-
 sets_the_hostname() {
     assert_eq "$(netctr run --rm -h web "$box" hostname)" web
     assert_eq "$(netctr run --rm -hweb "$box" hostname)" web

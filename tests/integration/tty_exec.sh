@@ -49,7 +49,7 @@ keys() {
     background
     local out
     out=$(drive 'ready=>\x03;;interrupted=>\x04' -it k \
-        sh -c 'trap "echo interrupted" INT; echo ready; sleep 30; cat; echo ended')
+        sh -c 'trap "echo interrupted; n=1" INT; echo ready; until [ "$n" ]; do sleep 0.05; done; cat; echo ended')
     assert_contains "$out" ended
     assert_contains "$out" 'status 0 restored left 0'
 }
