@@ -125,7 +125,6 @@ static const struct absent run_flags[] = {
     {"cpu-shares", 'c', CPUS},
     {"cpuset-cpus", 0, CPUS},
     {"cpuset-mems", 0, NULL},
-    {"detach-keys", 0, NULL},
     {"device", 0, NULL},
     {"device-cgroup-rule", 0, NULL},
     {"device-read-bps", 0, NULL},
@@ -195,7 +194,6 @@ static const struct absent run_flags[] = {
 };
 
 static const struct absent exec_flags[] = {
-    {"detach-keys", 0, NULL},
     {"latest", 'l', NULL},
     {"preserve-fds", 0, NULL},
     {"privileged", 0, NULL},
@@ -228,7 +226,6 @@ static const struct absent inspect_flags[] = {
 
 static const struct absent start_flags[] = {
     {"checkpoint", 0, NULL},
-    {"detach-keys", 0, NULL},
     {"filter", 'f', NULL},
     {"latest", 'l', NULL},
     {0},

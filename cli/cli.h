@@ -59,6 +59,10 @@ int check_command(const char *command, const char *before, struct err *e);
 int check_terminal(bool tty, bool interactive, struct err *e);
 /** The exit status alone, 137, does not show why a program was killed. @limit: of its memory, or 0. (run.c) */
 void warn_oom_killed(const char *name, uint64_t limit);
+/** What `run`, `exec` and `attach` say when they return STATUS_DETACHED from the container @name; 0. Other statuses are
+ *  returned as they are. (run.c) */
+int show_detached(int status, const char *name);
+#define DETACH_KEYS_HELP "keys to leave without ending it (ctrl-p,ctrl-q); `\"\"`: none"
 /** `-t` of stop and restart; NULL: not given, @seconds stays. (lifecycle.c) */
 int patience_parse(const char *text, uint64_t *seconds, struct err *e);
 

@@ -6,12 +6,13 @@
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     struct exec_request q = {0};
-    char *user = NULL, *workdir = NULL;
+    char *user = NULL, *workdir = NULL, *keys = NULL;
     _cleanup_strv_ strv given = NULL, files = NULL, env = NULL;
     const struct option options[] = {
         {"detach", 'd', OPTION_FLAG, NULL, "do not wait until the command ends", &q.detached},
         {"interactive", 'i', OPTION_FLAG, NULL, "keep stdin open", &q.interactive},
         {"tty", 't', OPTION_FLAG, NULL, "give the command a terminal (-it for a shell)", &q.tty},
+        {"detach-keys", 0, OPTION_TEXT, "KEYS", DETACH_KEYS_HELP, &keys},
         {"env", 'e', OPTION_LIST, "K=V",
          "set a variable, or pass one through from your environment (K)", &given},
         {"env-file", 0, OPTION_LIST, "FILE", "set variables from the lines of a file", &files},
@@ -27,6 +28,8 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     if (workdir && workdir[0] != '/')
         return err_say(e, -EINVAL, "working directory `%s` is not an absolute path", workdir);
     int code = check_command(argv[first + 1], "NAME", e);
+    if (code == 0)
+        code = detach_keys_parse(keys, &q.keys, e);
     if (code == 0 && !q.detached)
         code = check_terminal(q.tty, q.interactive, e);
     if (code == 0)
@@ -40,7 +43,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     _cleanup_engine_ struct engine engine = {0};
     _cleanup_record_ struct record r = {0};
     code = cli_open_find(cli, argv[first], &engine, &r, e);
-    return code < 0 ? code : engine_exec(&engine, &r, &q, e);
+    return code < 0 ? code : show_detached(engine_exec(&engine, &r, &q, e), r.spec.name);
 }
 
 const struct command command_exec = {

@@ -9,7 +9,7 @@
 struct run_flags {
     struct run_request request;
     char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *restart, *ip, *ip6, *mac;
-    char *log_driver, *userns;
+    char *log_driver, *userns, *detach_keys;
     strv log_options, env, env_files, volumes, tmpfs, aliases, uids, gids;
 };
 
@@ -35,6 +35,7 @@ static const struct option table[] = {
     {"rm", 0, OPTION_FLAG, NULL, "remove the container when it has ended", SPEC(auto_remove)},
     {"interactive", 'i', OPTION_FLAG, NULL, "keep stdin open", SPEC(interactive)},
     {"tty", 't', OPTION_FLAG, NULL, "give the program a terminal (-it for a shell)", SPEC(tty)},
+    {"detach-keys", 0, OPTION_TEXT, "KEYS", DETACH_KEYS_HELP, AT(detach_keys)},
     {"restart", 0, OPTION_TEXT, "POLICY",
      "when to run it again: no, on-failure[:N], always or unless-stopped", AT(restart)},
     {"env", 'e', OPTION_LIST, "K=V",
@@ -88,7 +89,7 @@ static void options_of(struct run_flags *f, bool creates,
 {
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        if (creates && table[i].letter == 'd')
+        if (creates && (table[i].letter == 'd' || streq(table[i].name, "detach-keys")))
             continue;
         options[count] = table[i];
         options[count++].target = (char *)f + (uintptr_t)table[i].target;
@@ -243,7 +244,15 @@ static int run_attached(struct engine *engine, struct run_request *request, stru
     int r = engine_run_attached(engine, request, e);
     if (r >= 0 && request->oom_killed)
         warn_oom_killed(name, limit);
-    return r;
+    return show_detached(r, name);
+}
+
+int show_detached(int status, const char *name)
+{
+    if (status != STATUS_DETACHED)
+        return status;
+    fprintf(stderr, "\nnetctr: detached from container `%s`\n", name);
+    return 0;
 }
 
 int check_terminal(bool tty, bool interactive, struct err *e)
@@ -269,6 +278,8 @@ static int take_request(const struct command *command, int argc, char **argv, st
     int r = take_flags(f, e);
     if (r == 0)
         r = take_words(argv + first, &f->request.spec, e);
+    if (r == 0)
+        r = detach_keys_parse(f->detach_keys, &f->request.keys, e);
     const struct spec *s = &f->request.spec;
     if (r == 0 && command == &command_run && !s->detached)
         r = check_terminal(s->tty, s->interactive, e);

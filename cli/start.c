@@ -14,31 +14,36 @@ static bool has_ended(const struct record *r)
     return r->status == STATUS_EXITED;
 }
 
-static int start_attached(const struct cli *cli, char **names, bool interactive, struct err *e)
+static int start_attached(const struct cli *cli, char **names, bool interactive, const char *keys,
+                          struct err *e)
 {
     _cleanup_engine_ struct engine engine = {0};
     _cleanup_record_ struct record r = {0};
     struct start_attached how = {.interactive = interactive};
     if (!names[0] || names[1])
         return err_say(e, -EINVAL, "--attach and --interactive start one container");
-    int code = cli_open_find(cli, names[0], &engine, &r, e);
+    int code = detach_keys_parse(keys, &how.keys, e);
+    if (code == 0)
+        code = cli_open_find(cli, names[0], &engine, &r, e);
     if (code == 0)
         code = check_terminal(r.spec.tty, r.spec.interactive && interactive, e);
     if (code == 0)
         code = engine_start_attached(&engine, &r, &how, e);
     if (code >= 0 && how.oom_killed)
         warn_oom_killed(r.spec.name, r.spec.limits.memory);
-    return code;
+    return show_detached(code, r.spec.name);
 }
 
 static int start(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     bool attach = false, interactive = false, all = false;
+    char *keys = NULL;
     const struct option options[] = {
         {"attach", 'a', OPTION_FLAG, NULL,
          "wait for its end, show its output, return its exit code", &attach},
         {"interactive", 'i', OPTION_FLAG, NULL,
          "the same, and pass stdin on (if it was made with -i)", &interactive},
+        {"detach-keys", 0, OPTION_TEXT, "KEYS", DETACH_KEYS_HELP, &keys},
         {"all", 0, OPTION_FLAG, NULL, "start all containers that do not run", &all},
         {0},
     };
@@ -47,7 +52,7 @@ static int start(const struct cli *cli, int argc, char **argv, struct err *e)
         return first;
     if (attach || interactive)
         return all ? err_say(e, -EINVAL, "--attach and --all exclude each other")
-                   : start_attached(cli, argv + first, interactive, e);
+                   : start_attached(cli, argv + first, interactive, keys, e);
     const struct each each = {
         .act = start_one, .owners_first = true, .all = all ? has_ended : NULL};
     return each_named(cli, &command_start, argv + first, &each, e);

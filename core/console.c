@@ -97,6 +97,7 @@ struct waiting {
     pid_t monitor;
     int signals;
     struct raw raw; /* the terminal on stdin */
+    struct key_filter keys;
     bool started, ended;
     int interrupt;    /* the signal that undoes the start, or 0 */
     int64_t give_up;  /* monotonic_ms() */
@@ -292,6 +293,7 @@ static int turn(struct waiting *w)
         show_notices(w);
     if (p[3].revents)
         stream_run(&w->in, p[3].revents);
+    w->end->left = w->keys.left;
     if (p[4].revents)
         on_terminal(w);
     return r == 0 && p[2].revents ? on_message(w) : r;
@@ -316,7 +318,10 @@ int console_run(struct console *c, const char *name, pid_t monitor, struct conso
     c->monitor.channel = close_fd(c->monitor.channel);
     c->monitor.notices = close_fd(c->monitor.notices);
     int r = open_signals(&w);
-    while (r == 0 && !w.ended)
+    w.keys.keys = &c->keys;
+    if (c->terminal)
+        w.in.keys = &w.keys;
+    while (r == 0 && !w.ended && !end->left)
         r = turn(&w);
     raw_end(&w.raw);
     show_notices(&w); /* what the monitor wrote before its last message */

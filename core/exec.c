@@ -22,7 +22,8 @@ struct attending {
     int command; /* pidfd */
     int keeper;  /* sends the exit status */
     int signals;
-    struct raw raw;         /* our terminal, if the command has one */
+    struct raw raw; /* our terminal, if the command has one */
+    struct key_filter keys;
     struct stream *streams; /* in, out, err */
     int *ends[3];           /* the ends of the pipes that are read */
     unsigned asked;         /* signals received, each a request to end */
@@ -200,14 +201,19 @@ static int attend(struct entered *entered, const struct exec_request *request,
     stream_unblock_terminal(STDOUT_FILENO);
     stream_unblock_terminal(STDERR_FILENO);
     int r = watch_command(&a);
-    if (r == 0 && request->tty && request->interactive)
+    a.keys.keys = &request->keys;
+    if (r == 0 && request->tty && request->interactive) {
         raw_begin(&a.raw, STDIN_FILENO);
-    while (r == 0 && !is_over(&a) && !a.left)
+        streams[0].keys = &a.keys;
+    }
+    while (r == 0 && !is_over(&a) && !a.left && !a.keys.left)
         r = turn(&a);
     raw_end(&a.raw);
     for (int i = 0; i < 3; i++)
         stream_unwatch(&streams[i]);
     loop_free(a.loop);
+    if (r == 0 && a.keys.left && channel_send(entered->channel, MESSAGE_DETACHED) == 0)
+        return STATUS_DETACHED;
     if (r == 0 && a.left && !a.ended)
         return 128 + SIGPIPE;
     if (r == 0)

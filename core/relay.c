@@ -79,7 +79,8 @@ static void stream_end(struct stream *s)
 
 static void stream_read(struct stream *s)
 {
-    ssize_t n = read(s->from, s->data, sizeof(s->data));
+    const size_t room = sizeof(s->data) - (s->keys ? DETACH_KEYS_MAX : 0);
+    ssize_t n = read(s->from, s->data, room);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
@@ -88,7 +89,7 @@ static void stream_read(struct stream *s)
         stream_end(s);
         return;
     }
-    s->used = (size_t)n;
+    s->used = s->keys ? keys_filter(s->keys, s->data, (size_t)n) : (size_t)n;
     s->sent = 0;
     if (s->log >= 0)
         s->mid_line = log_write(s->log, s->rotation, s->tag, s->data, s->used, s->mid_line);

@@ -2,6 +2,7 @@
  * core/. */
 #pragma once
 
+#include "keys.h"
 #include "log.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@ struct stream {
     bool close_to;             /**< close @to at the end of file (a program's stdin) */
     int log;                   /**< -1: no log */
     struct rotation *rotation; /**< limits the log's size; NULL: none */
+    struct key_filter *keys;   /**< of input from a terminal; NULL: none */
     const char *tag;           /**< "stdin", "stdout" or "stderr"; also in the log */
     bool mid_line;             /**< the log's last line is not complete */
     int broken;                /**< errno of the failed write, after which @to is not written to */

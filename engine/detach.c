@@ -185,6 +185,7 @@ int engine_run_attached(struct engine *engine, struct run_request *request, stru
     (void)terminal_size(&request->size);
     bool reads = request->spec.interactive && !request->without_stdin;
     int r = console_open(&console, reads, request->spec.tty, e);
+    console.keys = request->keys;
     if (r == 0)
         r = fork_monitor(engine, request, &console, console.monitor.channel, -1, &pid, e);
     if (r < 0)
@@ -193,5 +194,5 @@ int engine_run_attached(struct engine *engine, struct run_request *request, stru
     if (r < 0 && !end.started && r != -ETIMEDOUT && r != -EINTR)
         end_monitor(pid);
     request->oom_killed = end.oom_killed;
-    return r < 0 ? r : end.status;
+    return r < 0 ? r : end.left ? STATUS_DETACHED : end.status;
 }

@@ -21,7 +21,7 @@ int engine_exec(struct engine *engine, const struct record *r, const struct exec
     engine_event(engine, r, "exec_start", what);
     int code = container_exec(&engine->store, r, &complete, e);
     /* No process waits for the end of a detached command. */
-    if (code >= 0 && !request->detached)
+    if (code >= 0 && code != STATUS_DETACHED && !request->detached)
         engine_event(engine, r, "exec_die",
                      (const struct event_attribute[]){{"exit_code", NULL, code}, what[0], {0}});
     return code;

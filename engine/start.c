@@ -32,6 +32,8 @@ static int start_ended(struct engine *engine, const struct record *r, struct att
     int code = spec_from_json(j, &request.spec, e);
     request.spec.detached = !a->attached;
     request.without_stdin = a->attached && !a->attached->interactive;
+    if (a->attached)
+        request.keys = a->attached->keys;
     if (code == 0)
         code = a->attached ? engine_run_attached(engine, &request, e)
                            : engine_run_detached(engine, &request, e);

@@ -8,6 +8,8 @@ Prints what the command has shown, and then: status N, whether the terminal is r
 """
 import fcntl, os, pty, select, signal, struct, subprocess, sys, termios, time
 
+def typed(text):
+    return text.encode().decode("unicode_escape").encode()
 steps = [s.split("=>", 1) for s in sys.argv[1].split(";;") if s]
 master, slave = pty.openpty()
 def resize(rows, columns):
@@ -45,9 +47,9 @@ while status is None and time.monotonic() < end:
         data = os.read(master, 65536)
         seen += data
         all_seen += data
-    while steps and steps[0][0].encode() in seen:
+    while steps and typed(steps[0][0]) in seen:
         wanted, act = steps.pop(0)
-        seen = seen[seen.index(wanted.encode()) + len(wanted.encode()):]
+        seen = seen[seen.index(typed(wanted)) + len(typed(wanted)):]
         if act.startswith("resize"):
             resize(*map(int, act.split()[1:]))
         elif act.startswith("kill"):
@@ -59,7 +61,7 @@ while status is None and time.monotonic() < end:
         elif act in ("cooked", "raw"):
             wait(lambda: (termios.tcgetattr(slave) == before) == (act == "cooked"))
         else:
-            os.write(master, act.encode().decode("unicode_escape").encode())
+            os.write(master, typed(act))
     if select.select([told], [], [], 0)[0]:
         status = int(told.readline())
 while select.select([master], [], [], 0)[0]:

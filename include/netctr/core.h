@@ -302,6 +302,23 @@ void process_note(struct process *p, const char *text);
 /** Makes this process, and with it its container, a late victim of the OOM killer (oom_score_adj). */
 void oom_score_of_monitor(void);
 
+/* ---- terminals -------------------------------------------------------------------------------*/
+
+/** Keys that a client takes from a terminal on stdin to leave a program that goes on. */
+#define DETACH_KEYS_MAX 8
+#define DETACH_KEYS_DEFAULT "ctrl-p,ctrl-q"
+struct detach_keys {
+    char keys[DETACH_KEYS_MAX];
+    size_t count; /**< 0: none */
+};
+/** "ctrl-p,ctrl-q", as docker writes them; "": none; NULL: the default. -EINVAL with a text. */
+int detach_keys_parse(const char *text, struct detach_keys *out, struct err *e);
+/** In the place of an exit status: the client has left by its keys. */
+#define STATUS_DETACHED 256
+
+/** The size of the caller's terminal: stdout, or else stdin or stderr. False: none of them is one. */
+bool terminal_size(struct winsize *out);
+
 /* ---- the client's side -----------------------------------------------------------------------
  * The command `run` without -d: a process that hands its streams to the monitor and then waits. It passes signals on,
  * prints the monitor's warnings, and reads stdin itself if that is a terminal: a monitor in another session would
@@ -311,7 +328,8 @@ struct console {
     int channel, notices; /**< from the monitor; @notices is its stderr */
     bool tty;             /**< the program has a terminal … */
     bool terminal;        /**< … and stdin is one, too: it is to be raw while the program runs */
-    int input;            /**< a pipe to the program's stdin, if stdin is a terminal; else -1 */
+    struct detach_keys keys; /**< taken from that terminal; set by the caller */
+    int input;               /**< a pipe to the program's stdin, if stdin is a terminal; else -1 */
     struct {
         int channel, notices;
     } monitor; /**< the monitor's ends */
@@ -328,6 +346,7 @@ int console_become_monitor(struct console *c, struct err *e);
 /** How the program ended. */
 struct console_end {
     bool started; /**< set also after a failure: the container runs, or has run */
+    bool left;    /**< the client has left by its keys; there is no status */
     int status;
     bool oom_killed;
 };
@@ -352,16 +371,12 @@ struct exec_request {
     bool
         tty; /**< the streams are a terminal of the container's own; with @interactive ours is raw meanwhile */
     bool detached;
+    struct detach_keys keys; /**< of a terminal on our stdin */
 };
 /** Runs a command in a running container: @pid and @pid_start name its init, @plan is what it was made from. Copies
- *  the caller's streams and returns the command's exit status. Detached: returns 0 as soon as the command runs. */
+ *  the caller's streams and returns the command's exit status, or STATUS_DETACHED. Detached: returns 0 as soon as the command runs. */
 int process_exec(const struct plan *plan, pid_t pid, uint64_t pid_start,
                  const struct exec_request *request, struct err *e);
-
-/* ---- terminals -------------------------------------------------------------------------------*/
-
-/** The size of the caller's terminal: stdout, or else stdin or stderr. False: none of them is one. */
-bool terminal_size(struct winsize *out);
 
 /* ---- channels --------------------------------------------------------------------------------
  * The one protocol between a parent and the child that it prepares, and between a command and a monitor: packets

@@ -111,6 +111,8 @@ struct run_request {
      *  it. May be NULL. */
     int (*started)(const char *waits, void *arg);
     void *arg;
+    struct detach_keys
+        keys;              /**< for engine_run_attached(), with spec.tty and a terminal on stdin */
     struct winsize size;   /**< of the client's terminal; set by engine_run_attached() */
     bool without_stdin;    /**< attached: our stdin is not passed on, whatever the spec says */
     bool oom_killed;       /**< set by engine_run_attached(): how the last run ended */
@@ -148,7 +150,7 @@ int run_request_complete(struct run_request *q, struct err *e);
  *  why the monitor will try again. */
 int engine_run_detached(struct engine *engine, struct run_request *request, struct err *e);
 /** The same, attached: the monitor copies the program's output to our stdout and stderr, and with -i our stdin to the
- *  program. Returns its exit status when everything is undone. Blocks the signals that it passes on: SIGHUP, SIGINT,
+ *  program. Returns its exit status when everything is undone, or STATUS_DETACHED. Blocks the signals that it passes on: SIGHUP, SIGINT,
  *  SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2. If this process is killed, the container runs on. */
 int engine_run_attached(struct engine *engine, struct run_request *request, struct err *e);
 
@@ -160,8 +162,9 @@ int engine_start(struct engine *engine, const struct record *r, struct err *e);
 /** How a container is started that this process waits for, and what came of it. */
 struct start_attached {
     bool interactive; /**< our stdin is passed on, if the container was made with -i */
-    int status;       /**< set: its exit status */
-    bool oom_killed;  /**< set: how the run ended */
+    struct detach_keys keys;
+    int status;      /**< set: its exit status */
+    bool oom_killed; /**< set: how the run ended */
 };
 /** The same as engine_run_attached(), for a container that has ended. -EBUSY with a text if it runs. Returns its exit
  *  status. */
@@ -177,7 +180,8 @@ typedef void (*engine_booted)(const char *name, int code, const char *waits, str
  *  of shared networks first. Goes on after a failure of one container. */
 int engine_boot(struct engine *engine, engine_booted done, void *arg, struct err *e);
 
-/** Runs a command in a running container. Returns its exit status, or 0 if it is detached. */
+/** Runs a command in a running container. Returns its exit status, or 0 if it is detached, or STATUS_DETACHED
+ *  when the client has left it by its keys. */
 int engine_exec(struct engine *engine, const struct record *r, const struct exec_request *request,
                 struct err *e);
 

@@ -25,7 +25,7 @@ t 'run -it: a terminal of the size of ours, which is restored' has_a_terminal
 keys() {
     local out
     out=$(drive 'ready=>\x03;;interrupted=>\x04' -it "$box" \
-        sh -c 'trap "echo interrupted" INT; echo ready; sleep 30; cat; echo ended')
+        sh -c 'trap "echo interrupted; n=1" INT; echo ready; until [ "$n" ]; do sleep 0.05; done; cat; echo ended')
     assert_contains "$out" interrupted
     assert_contains "$out" ended
     assert_contains "$out" 'status 0 restored left 0'
@@ -67,3 +67,82 @@ without_terminal() {
     netctr rm -f logged >/dev/null
 }
 t 'without a terminal: -it is refused, -t alone and -d -t work, and are logged' without_terminal
+
+stopped() {
+    local out signal
+    for signal in SIGTSTP SIGSTOP; do
+        local steps="ready=>kill $signal;;=>stopped;;"
+        [ $signal = SIGSTOP ] || steps+='=>cooked;;' # no process can do that before a SIGSTOP
+        out=$(drive "$steps=>resize 41 99;;=>kill SIGCONT;;=>raw;;41 99=>" -it "$box" \
+            sh -c 'echo ready; until stty size | grep "41 99"; do sleep 0.05; done')
+        assert_contains "$out" 'status 0 restored left 0'
+    done
+}
+t 'SIGTSTP restores the terminal before the client stops, and SIGCONT makes it raw again' stopped
+
+killed() {
+    local out
+    out=$(on_terminal 'ready=>kill SIGKILL' run -it --name k --network none "$box" \
+        sh -c 'echo ready; until [ -e /go ]; do sleep 0.02; done; echo went on; sleep 1000')
+    assert_contains "$out" 'status -9 restored left 0'
+    netctr exec k touch /go
+    wait_for 10 eval 'netctr logs k | grep -q "went on"'
+    status_is k running
+}
+t 'a client that is killed: the terminal is restored, and the container runs on' killed
+
+warns() {
+    local out
+    out=$(drive 'ready=>kill SIGINT;;got it=>kill SIGINT;;once more kills it\r\n=>kill SIGINT' -it "$box" \
+        sh -c 'trap "echo got it" INT; echo ready; while :; do sleep 0.05; done' | cat -A)
+    assert_contains "$out" 'status 137 restored left 0'
+}
+t 'a warning on the raw terminal ends with a carriage return' warns
+
+piped() {
+    on_terminal '' exec k true >/dev/null || true
+    timeout -s KILL 60 python3 "$top/tests/terminal.py" '' sh -c \
+        "'$ARENA/bin/netctr' run --rm -it --network none '$box' stty size | cat" >"$tmp/out"
+    assert_contains "$(cat "$tmp/out")" '30 100'
+}
+t 'the size is that of stdin if stdout is no terminal' piped
+
+# All processes close the terminal, and one opens it again.
+reopened() {
+    netctr run -d -t --name k --network none "$box" \
+        sh -c 'exec </dev/null >/dev/null 2>&1; until [ -e /go ]; do sleep 0.02; done; echo again >/dev/console; sleep 1000' >/dev/null
+    local monitor before after
+    monitor=$(monitor_of k)
+    wait_for 10 eval '! netctr exec k ls -l /proc/1/fd | grep -q pts'
+    before=$(awk '{ print $14 + $15 }' "/proc/$monitor/stat")
+    sleep 0.5
+    after=$(awk '{ print $14 + $15 }' "/proc/$monitor/stat")
+    [ $((after - before)) -lt 10 ] || fail "the monitor loops: $((after - before)) ticks in half a second"
+    netctr exec k touch /go
+    wait_for 10 eval 'netctr logs k | grep -q again'
+}
+t 'a terminal that all processes close can be opened again, and the monitor does not loop' reopened
+
+# The program can type into its own terminal alone: the caller's does not show what it types.
+cat >"$tmp/type.pl" <<'END'
+my $done = 0;
+for my $file (glob('/dev/pts/*'), '/dev/tty', '/dev/console', map { "/proc/1/fd/$_" } 0 .. 20) {
+    open(my $f, '+<', $file) or next;
+    for my $c (split //, "typed\n") { $done++ if ioctl($f, 0x5412, $c) }
+}
+print "tried $done\n";
+END
+types() {
+    command -v perl >/dev/null || skip 'no perl'
+    local out
+    out=$(timeout -s KILL 60 python3 "$top/tests/terminal.py" 'after=>' bash -c \
+        "'$ARENA/bin/netctr' run --rm -it --network none --cap-add SYS_ADMIN -v '$tmp:/t' -v /usr:/usr -v /lib:/lib -v /lib64:/lib64 '$box' /usr/bin/perl /t/type.pl; echo after; read -t 0.3 line; echo \"read <\$line>\"")
+    assert_contains "$out" 'tried '
+    assert_contains "$out" 'read <>'
+    # The control: who has the terminal open can type into it, where the kernel permits it.
+    [ "$(cat /proc/sys/dev/tty/legacy_tiocsti 2>/dev/null || echo 1)" = 1 ] || return 0
+    out=$(timeout -s KILL 60 python3 "$top/tests/terminal.py" 'after=>' bash -c \
+        "perl -e 'ioctl(STDIN, 0x5412, \$_) for split //, qq(typed\n)'; echo after; read -t 5 line; echo \"read <\$line>\"")
+    assert_contains "$out" 'read <typed>'
+}
+t 'a program cannot type into the terminal of its caller' types

@@ -122,7 +122,8 @@ without_terminal() {
     assert_contains "$(netctr exec k cat /said)" /dev/pts/
     # As in a pipeline.
     assert_status 141 netctr exec -t k yes </dev/null > >(head -1)
-    wait_for 10 eval '! netctr exec k pgrep yes'
+    netctr top k | has sleep
+    wait_for 10 eval '! netctr top k | has yes'
 }
 t 'without a terminal: -it is refused; -t alone and -d -t work' without_terminal
 
