@@ -15,7 +15,6 @@ static const char shell[] = "`netctr exec -i NAME sh` runs a shell in a containe
 static const struct {
     const char *name, *instead;
 } commands[] = {
-    {"attach", "netctr does not have it yet: `netctr logs -f NAME` shows the output"},
     {"bash", shell},
     {"build", images},
     {"builder", images},

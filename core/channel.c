@@ -154,6 +154,38 @@ static bool carries_fd(int kind)
     return kind == MESSAGE_NETNS || kind == MESSAGE_PIDFD || kind == MESSAGE_TERMINAL;
 }
 
+int channel_send_data(int channel, enum message kind, const char *data, size_t size)
+{
+    struct packet p = {.kind = (uint32_t)kind, .code = -1, .text_length = (uint32_t)size};
+    if (size > PACKET_TEXT)
+        return -EMSGSIZE;
+    memcpy(p.text, data, size);
+    ssize_t n;
+    do {
+        n = send(channel, &p, offsetof(struct packet, text) + size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : 0;
+}
+
+int channel_receive_data(int channel, enum message *kind, char *data, size_t *size, struct err *e)
+{
+    struct packet p = {0};
+    const size_t head = offsetof(struct packet, text);
+    int failures = 0;
+    ssize_t n;
+    do {
+        n = recv(channel, &p, sizeof(p), 0);
+    } while (n < 0 && once_more(&failures));
+    if (n < 0)
+        return err_set(e, errno, "hear from the other side");
+    *size = (size_t)n > head ? (size_t)n - head : 0;
+    *kind = (size_t)n < head ? MESSAGE_END : (enum message)p.kind;
+    if (*kind == MESSAGE_ERROR)
+        return unpack_error(&p, (size_t)n, e);
+    memcpy(data, p.text, *size);
+    return 0;
+}
+
 void channel_drop(enum message kind, int value)
 {
     if (carries_fd((int)kind))

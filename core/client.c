@@ -51,7 +51,8 @@ int client_hear(int channel, struct client_word *out)
     if (channel_receive_text(channel, &kind, &text, NULL) < 0 || kind == MESSAGE_END)
         return -EPIPE;
     _cleanup_strv_ strv words = strv_split(text, ' ');
-    if (strv_len(words) != 2 || parse_u64(words[0], 1, UINT16_MAX, &first) < 0 ||
+    if (strv_len(words) != 2 ||
+        parse_u64(words[0], kind == MESSAGE_SIZE ? 0 : 1, UINT16_MAX, &first) < 0 ||
         parse_u64(words[1], 0, INT32_MAX, &second) < 0)
         return 0;
     *out = (struct client_word){.sig = (int)first, .sender = (pid_t)second};
@@ -59,6 +60,14 @@ int client_hear(int channel, struct client_word *out)
         *out = (struct client_word){
             .size = {.ws_row = (unsigned short)first, .ws_col = (unsigned short)second}};
     return kind == MESSAGE_SIZE || (kind == MESSAGE_SIGNAL && first <= (uint64_t)SIGRTMAX);
+}
+
+void client_say(int channel, enum message kind, int first, int second)
+{
+    _cleanup_free_ char *text = xasprintf("%d %d", first, second);
+    struct pollfd p = {.fd = channel, .events = POLLOUT};
+    if (poll(&p, 1, 0) > 0)
+        (void)channel_send_text(channel, kind, text);
 }
 
 bool client_repeats(struct client *c, int sig, pid_t sender, bool by_client)

@@ -3,6 +3,7 @@
  * Signals: until the container runs, one that ends processes undoes the start. Afterwards each goes to the monitor, which
  * forwards it to the program. SIGTSTP stops the client alone (raw.c).
  */
+#include "client.h"
 #include "process.h"
 #include "raw.h"
 #include "relay.h"
@@ -141,18 +142,9 @@ static int open_signals(struct waiting *w)
     return w->c->tty ? raw_listen(&w->raw, w->e) : 0;
 }
 
-/* If the monitor has been stopped, it does not read: the client must not block. */
-static void say(const struct waiting *w, enum message kind, int first, int second)
-{
-    _cleanup_free_ char *text = xasprintf("%d %d", first, second);
-    struct pollfd p = {.fd = w->c->channel, .events = POLLOUT};
-    if (poll(&p, 1, 0) > 0)
-        (void)channel_send_text(w->c->channel, kind, text);
-}
-
 static void pass(const struct waiting *w, int sig, pid_t sender)
 {
-    say(w, MESSAGE_SIGNAL, sig, sender);
+    client_say(w->c->channel, MESSAGE_SIGNAL, sig, sender);
 }
 
 /* The monitor has not reacted in time. It cannot report the start any more, and undoes it; if it has just reported it, it
@@ -186,8 +178,10 @@ static int on_signal(struct waiting *w)
 static void tell_size(const struct waiting *w)
 {
     struct winsize size;
-    if (w->c->tty && terminal_size(&size))
-        say(w, MESSAGE_SIZE, size.ws_row, size.ws_col);
+    if (!w->c->tty)
+        return;
+    bool known = terminal_size(&size);
+    client_say(w->c->channel, MESSAGE_SIZE, known ? size.ws_row : 0, known ? size.ws_col : 0);
 }
 
 /* Before the start a message would cancel it. */
@@ -229,7 +223,7 @@ static void on_start(struct waiting *w)
     (void)supervise_open_signals(w->signals, NULL);
     if (w->c->terminal)
         raw_begin(&w->raw, STDIN_FILENO);
-    tell_size(w); /* it may have changed since */
+    tell_size(w); /* the monitor waits for it: what a program asks for must find the terminal raw */
 }
 
 static int on_message(struct waiting *w)

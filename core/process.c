@@ -4,12 +4,15 @@
  */
 #include "process.h"
 
+#include "viewers.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
 
 void process_clear(struct process *p)
 {
+    viewers_free(take_ptr(p->viewers));
     int *const fds[] = {&p->pidfd,     &p->files_fd, &p->channel, &p->stdin_fd, &p->stdout_fd,
                         &p->stderr_fd, &p->peer,     &p->log_fd,  &p->signal_fd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)

@@ -93,6 +93,8 @@ static void stream_read(struct stream *s)
     s->sent = 0;
     if (s->log >= 0)
         s->mid_line = log_write(s->log, s->rotation, s->tag, s->data, s->used, s->mid_line);
+    if (s->audience)
+        audience_show(s->audience, streq(s->tag, "stderr"), s->data, s->used);
     if (s->to < 0)
         s->sent = s->used;
 }

@@ -2,6 +2,7 @@
  * core/. */
 #pragma once
 
+#include "audience.h"
 #include "keys.h"
 #include "log.h"
 
@@ -17,6 +18,7 @@ struct stream {
     bool close_to;             /**< close @to at the end of file (a program's stdin) */
     int log;                   /**< -1: no log */
     struct rotation *rotation; /**< limits the log's size; NULL: none */
+    struct audience *audience; /**< gets what has been read, too; NULL: none */
     struct key_filter *keys;   /**< of input from a terminal; NULL: none */
     const char *tag;           /**< "stdin", "stdout" or "stderr"; also in the log */
     bool mid_line;             /**< the log's last line is not complete */

@@ -24,7 +24,8 @@ enum {
 };
 /* The monitor's messages. Closing the socket means that the program has ended. */
 #define HEARS_HANG_UP 'h'
-#define HEARS_LEFT 'l' /* the client has left */
+#define HEARS_LEFT 'l'     /* the client has left */
+#define HEARS_AUDIENCE 'a' /* a client of `attach`; carries its channel */
 
 /* ---- the relay itself ------------------------------------------------------------------------*/
 
@@ -32,9 +33,10 @@ enum {
  * stay occupied, because warnings are written to them. */
 static int close_others(const struct stream *s, const struct relay_work *w, int talk)
 {
-    int keep[] = {talk,      w->log,  w->rotation.dir, s[0].from, s[0].to,
-                  s[1].from, s[1].to, s[2].from,       s[2].to};
-    return close_other_fds(keep, ARRAY_LEN(keep));
+    int keep[9 + AUDIENCE_MAX] = {talk,      w->log,  w->rotation.dir, s[0].from, s[0].to,
+                                  s[1].from, s[1].to, s[2].from,       s[2].to};
+    memcpy(keep + 9, w->audience->channels, w->audience->count * sizeof(int));
+    return close_other_fds(keep, 9 + w->audience->count);
 }
 
 static bool all_drained(const struct stream *s, bool ended)
@@ -79,21 +81,9 @@ static void forget_readers(struct stream *streams)
     streams[STREAM_IN].to = close_fd(streams[STREAM_IN].to);
 }
 
-/* Reads the monitor's message: closes broken streams, or those of the client. True if the monitor has closed the socket,
- * because the program has ended. */
-static bool hear_end(struct stream *streams, int talk)
-{
-    char word;
-    ssize_t n = recv(talk, &word, sizeof(word), MSG_DONTWAIT);
-    if (n > 0 && word == HEARS_LEFT)
-        forget_readers(streams);
-    else if (n > 0)
-        close_broken(streams);
-    return n == 0;
-}
-
 struct copying {
     struct stream *streams;
+    struct audience audience;
     struct loop *loop;
     int talk;
     bool ended;     /* the program has ended */
@@ -111,11 +101,52 @@ static void on_stream(int fd, uint32_t events, void *arg)
     c->active = monotonic_ms();
 }
 
+/* A client of `attach` has left. */
+static void on_gone(int fd, uint32_t events, void *arg)
+{
+    struct copying *c = arg;
+    (void)events;
+    audience_remove(&c->audience, fd);
+    loop_remove_fd(c->loop, fd);
+    close_fd(fd);
+}
+
+static void show_to(struct copying *c, int channel)
+{
+    if (audience_add(&c->audience, channel) < 0)
+        close_fd(channel);
+    else if (loop_add_fd(c->loop, channel, EPOLLRDHUP, on_gone, c, NULL) < 0)
+        on_gone(channel, 0, c);
+}
+
+/* Reads the monitor's message: closes broken streams, or those of the client. True if the monitor has closed the socket,
+ * because the program has ended. */
+static bool hear_end(struct copying *c, int talk)
+{
+    char word, control[CMSG_SPACE(sizeof(int))] = {0};
+    struct iovec part = {&word, sizeof(word)};
+    struct msghdr m = {.msg_iov = &part,
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = sizeof(control)};
+    ssize_t n = recvmsg(talk, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *carried = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+    if (carried && carried->cmsg_len == CMSG_LEN(sizeof(int))) {
+        int channel;
+        memcpy(&channel, CMSG_DATA(carried), sizeof(channel));
+        show_to(c, channel);
+    } else if (n > 0 && word == HEARS_LEFT)
+        forget_readers(c->streams);
+    else if (n > 0 && word == HEARS_HANG_UP)
+        close_broken(c->streams);
+    return n == 0;
+}
+
 static void on_talk(int fd, uint32_t events, void *arg)
 {
     struct copying *c = arg;
     (void)events;
-    c->ended = hear_end(c->streams, fd);
+    c->ended = hear_end(c, fd);
     if (c->ended)
         loop_remove_fd(c->loop, fd);
     c->active = monotonic_ms();
@@ -182,10 +213,13 @@ static _Noreturn void relay_main(const struct relay_work *w, int talk, pid_t mon
     for (int i = 0; i < STREAMS; i++) {
         streams[i].rotation = &rotation;
         streams[i].loop = NULL;
+        streams[i].audience = i == STREAM_IN ? NULL : &copying.audience;
     }
     if (loop_new(&copying.loop, NULL) < 0 ||
         loop_add_fd(copying.loop, talk, EPOLLIN, on_talk, &copying, NULL) < 0)
         _exit(1);
+    for (size_t i = 0; i < w->audience->count; i++)
+        show_to(&copying, w->audience->channels[i]);
     copy(&copying);
     log_finish(w->log, &rotation);
     _exit(0);
@@ -263,6 +297,21 @@ void relay_hang_up(struct relay *r)
 {
     if (r->pid)
         say(r->talk, HEARS_HANG_UP);
+}
+
+void relay_show(struct relay *r, int channel)
+{
+    char word = HEARS_AUDIENCE, control[CMSG_SPACE(sizeof(int))] = {0};
+    struct iovec part = {&word, sizeof(word)};
+    struct msghdr m = {.msg_iov = &part,
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = sizeof(control)};
+    struct cmsghdr *carried = CMSG_FIRSTHDR(&m);
+    *carried = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+    memcpy(CMSG_DATA(carried), &channel, sizeof(channel));
+    if (r->pid) /* one that is started later has all of them */
+        (void)sendmsg(r->talk, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void relay_forget_readers(struct relay *r)

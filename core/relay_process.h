@@ -25,7 +25,8 @@ struct relay {
 /** The input of a new relay. */
 struct relay_work {
     const struct stream *streams; /**< STREAMS of them; the caller keeps their fds */
-    int log;                      /**< or -1 */
+    const struct audience *audience;
+    int log; /**< or -1 */
     struct rotation rotation;
     const char *cgroup; /**< whose cpu limit applies to the relay, or NULL */
 };
@@ -37,6 +38,8 @@ int relay_start(struct relay *r, const struct relay_work *work);
 void relay_tell_end(struct relay *r);
 /** Makes the relay close its ends of broken streams, as stream_hang_up() does. */
 void relay_hang_up(struct relay *r);
+/** A client of `attach` gets the output, too. */
+void relay_show(struct relay *r, int channel);
 /** The client has left: the relay closes its descriptors and copies on into the log. One that knows of the
  *  program's end, or reads no messages, is stopped; the caller replaces it. */
 void relay_forget_readers(struct relay *r);

@@ -14,6 +14,7 @@
 #include "process.h"
 #include "relay_process.h"
 #include "terminal.h"
+#include "viewers.h"
 
 #include <errno.h>
 #include <string.h>
@@ -67,6 +68,7 @@ struct monitor {
     struct rotation rotation;
     struct stream streams[STREAMS];
     struct relay relay;
+    bool waits; /* for the client to make its terminal raw; until then no output is shown */
     bool ended;
     int64_t end;    /* monotonic_ms() of it */
     int64_t active; /* monotonic_ms() of the last event of init, a stream or a signal */
@@ -154,7 +156,7 @@ static bool is_overdue(const struct monitor *m)
 
 /* ---- a client that leaves --------------------------------------------------------------------*/
 
-/* The program runs on, and its output is only logged. Its stdin ends. */
+/* The program runs on, and its output is only logged. Its stdin ends, unless that is a terminal. */
 static void part_with_client(struct monitor *m)
 {
     struct client *client = m->options->client;
@@ -170,21 +172,68 @@ static void part_with_client(struct monitor *m)
     client_leave(client);
 }
 
+static void on_word(void *monitor, const struct client_word *word)
+{
+    struct monitor *m = monitor;
+    if (word->sig)
+        forward(m, word->sig, word->sender, true);
+    else if (m->c->plan.tty) {
+        m->c->size = word->size; /* also of its next run */
+        terminal_set_size(m->c->stdout_fd, &word->size);
+    }
+}
+
 static void on_client(int fd, uint32_t events, void *monitor)
 {
     struct monitor *m = monitor;
     struct client_word word;
     (void)events;
     int r = client_hear(fd, &word);
+    m->waits = m->waits && r == 0;
     if (r < 0)
         part_with_client(m);
-    if (r > 0 && word.sig)
-        forward(m, word.sig, word.sender, true);
-    else if (r > 0 && m->c->plan.tty) {
-        m->c->size = word.size; /* also of its next run */
-        terminal_set_size(m->c->stdout_fd, &word.size);
-    }
+    if (r > 0)
+        on_word(m, &word);
     m->active = r > 0 ? monotonic_ms() : m->active;
+}
+
+/* ---- clients of `attach` ---------------------------------------------------------------------*/
+
+static void on_joined(void *monitor, int channel)
+{
+    struct monitor *m = monitor;
+    relay_show(&m->relay, channel);
+}
+
+/* Those who are attached stay from one run to the next. @input: the program's stdin; NULL: no program runs. */
+static void meet_viewers(struct monitor *m, const int *input)
+{
+    struct process *c = m->c;
+    if (!c->viewers)
+        c->viewers = viewers_new(m->options->loop);
+    c->viewers->said = on_word;
+    c->viewers->joined = on_joined;
+    c->viewers->arg = m;
+    for (int i = STREAM_OUT; i <= STREAM_ERR; i++)
+        m->streams[i].audience = &c->viewers->audience;
+    viewers_begin(c->viewers, input);
+}
+
+static void leave_viewers(struct process *c)
+{
+    c->viewers->said = NULL;
+    c->viewers->joined = NULL;
+    viewers_begin(c->viewers, NULL);
+}
+
+int supervise_attach(struct process *p, int channel, struct err *e)
+{
+    _cleanup_close_ int own = channel;
+    int r = p->viewers ? viewers_add(p->viewers, own, e)
+                       : err_say(e, -EAGAIN, "no program has run yet");
+    if (r == 0)
+        own = -1;
+    return r;
 }
 
 /* ---- a reader that leaves --------------------------------------------------------------------*/
@@ -301,7 +350,9 @@ static int turn(struct monitor *m, int timeout_ms)
 {
     struct loop *loop = m->options->loop;
     int r = 0;
-    for (int i = 0; r == 0 && i < STREAMS && !m->c->relayed; i++)
+    if (m->c->viewers)
+        r = viewers_watch(m->c->viewers);
+    for (int i = 0; r == 0 && i < STREAMS && !m->c->relayed && !m->waits; i++)
         r = stream_watch(&m->streams[i], loop, on_stream, m);
     if (r == 0)
         r = loop_run_once(loop, timeout_ms);
@@ -338,15 +389,18 @@ static void take_over(struct monitor *m)
  * copies it. */
 static void start_relay(struct monitor *m)
 {
-    if (m->relay.pid || m->relay.through)
+    if (m->relay.pid || m->relay.through || m->waits)
         return;
     if (m->ended) {
         take_over(m);
         return;
     }
     _cleanup_free_ char *cgroup = plan_cgroup(&m->c->plan);
-    const struct relay_work work = {
-        .streams = m->streams, .log = m->c->log_fd, .rotation = m->rotation, .cgroup = cgroup};
+    const struct relay_work work = {.streams = m->streams,
+                                    .audience = &m->c->viewers->audience,
+                                    .log = m->c->log_fd,
+                                    .rotation = m->rotation,
+                                    .cgroup = cgroup};
     (void)relay_start(&m->relay, &work);
 }
 
@@ -502,6 +556,10 @@ int supervise_run(struct process *c, const struct supervise_options *options, st
     struct monitor m = {.c = c, .options = options, .relay = RELAY_INIT(options->loop)};
     m.signals = c->signal_fd;
     open_monitor_streams(&m);
+    m.waits = c->plan.tty && client_is_here(options->client) && !c->met_client;
+    c->met_client = true;
+    const int *master = c->plan.interactive ? &c->stdout_fd : NULL;
+    meet_viewers(&m, c->plan.tty ? master : &m.streams[STREAM_IN].to);
     int r = begin_watching(&m);
     while (r == 0 && !(m.ended && drained(&m)) && !is_overdue(&m) && !is_quiet(&m)) {
         r = c->relayed ? relayed_turn(&m) : turn(&m, patience(&m));
@@ -509,6 +567,7 @@ int supervise_run(struct process *c, const struct supervise_options *options, st
     }
     relay_stop(&m.relay);
     stop_watching(&m);
+    leave_viewers(c);
     c->relayed = false;
     log_finish(c->log_fd, &m.rotation);
     c->end_requested =
@@ -530,8 +589,10 @@ int supervise_pause(struct process *c, const struct supervise_options *options, 
     int r = watch_signals(&m);
     if (r < 0)
         return err_set(e, r, "watch signals");
+    meet_viewers(&m, NULL);
     for (int64_t left = ms; r == 0 && left > 0 && !c->end_requested; left = end - monotonic_ms())
         r = turn(&m, (int)left);
+    leave_viewers(c);
     unwatch_signals(&m);
     return r < 0 ? err_set(e, r, "wait for the container's next run") : 0;
 }

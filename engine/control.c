@@ -55,7 +55,15 @@ static char *answer_text(const json_t *request, const json_t *answer)
     return strv_join(lines, "\n");
 }
 
-static int handle(int client, control_handler handler, void *arg, char **answer, struct err *e)
+/* The client's own copy of the connection stays. */
+static int take_in(int client, control_taker take, void *arg, struct err *e)
+{
+    int channel = fcntl(client, F_DUPFD_CLOEXEC, 3);
+    return channel < 0 ? err_set(e, errno, "copy a descriptor") : take(arg, channel, e);
+}
+
+static int handle(int client, control_handler handler, control_taker take, void *arg, char **answer,
+                  struct err *e)
 {
     enum message kind;
     _cleanup_free_ char *text = NULL;
@@ -68,7 +76,8 @@ static int handle(int client, control_handler handler, void *arg, char **answer,
         return err_say(e, -EBADMSG, "the monitor does not understand the request");
     _cleanup_strv_ strv words = json_strv(j, "words");
     _cleanup_json_ json_t *result = NULL;
-    r = handler(arg, what, words, &result, e);
+    r = streq(what, "attach") ? take_in(client, take, arg, e)
+                              : handler(arg, what, words, &result, e);
     if (r >= 0)
         *answer = answer_text(j, result);
     return r < 0 || *answer ? r : err_set(e, ENOMEM, "write the answer");
@@ -85,7 +94,7 @@ static int send_answer(int client, const char *answer)
     return r < 0 ? r : channel_send_text(client, MESSAGE_DONE, answer);
 }
 
-void control_serve(int socket, control_handler handler, void *arg)
+void control_serve(int socket, control_handler handler, control_taker take, void *arg)
 {
     _cleanup_close_ int client = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
     if (client < 0)
@@ -94,7 +103,7 @@ void control_serve(int socket, control_handler handler, void *arg)
     _cleanup_free_ char *answer = NULL;
     int r = limit_wait(client, 1); /* a silent client must not block the monitor */
     r = r < 0 ? err_set(&e, r, "limit the wait for the request")
-              : handle(client, handler, arg, &answer, &e);
+              : handle(client, handler, take, arg, &answer, &e);
     if (r < 0 || !answer)
         (void)channel_send_error(client, &e);
     else
@@ -202,32 +211,53 @@ static json_t *parse_answer(const char *text)
     return j;
 }
 
-int control_ask(struct engine *engine, const struct record *r, const char *what, char *const *words,
-                json_t **answer, struct err *e)
+/* Sends a request. Returns the connection. */
+static int begin(struct engine *engine, struct asking *asking, const char *what, char *const *words,
+                 struct err *e)
 {
+    const struct record *r = asking->record;
     /* One that is being created has no socket yet, which reach() reports. Between two runs the monitor answers. */
     if (r->status == STATUS_DEAD || r->status == STATUS_EXITED || record_waits(r))
         return engine_not_running(r, e);
     int same = engine_require_version(engine, r, e);
     if (same < 0)
         return same;
-    struct asking asking = {.record = r, .deadline = monotonic_ms() + ASK_MS};
-    _cleanup_close_ int fd = reach(engine, &asking, e);
+    _cleanup_close_ int fd = reach(engine, asking, e);
     if (fd < 0)
         return fd;
     _cleanup_json_ json_t *j = json_object();
     json_put_str(j, "do", what);
     json_put_strv(j, "words", words);
     json_put_str(j, "answer", "json");
-    _cleanup_free_ char *request = json_dumps(j, JSON_COMPACT), *text = NULL;
+    _cleanup_free_ char *request = json_dumps(j, JSON_COMPACT);
     int code = channel_send_text(fd, MESSAGE_REQUEST, request);
     if (code == -EPIPE || code == -ECONNRESET)
         return err_say(e, -ESRCH, "container `%s` has ended", r->spec.name);
     if (code == -EMSGSIZE)
         return err_say(e, code, "the request is too long: split it into several");
-    if (code < 0)
-        return err_set(e, code, "ask the monitor of container `%s`", r->spec.name);
-    code = receive_answer(fd, &asking, &text, e);
+    return code < 0 ? err_set(e, code, "ask the monitor of container `%s`", r->spec.name)
+                    : take_fd(fd);
+}
+
+int control_attach(struct engine *engine, const struct record *r, struct err *e)
+{
+    struct asking asking = {.record = r, .deadline = monotonic_ms() + ASK_MS};
+    _cleanup_close_ int fd = begin(engine, &asking, "attach", NULL, e);
+    /* Blocking, as both sides of a channel are. */
+    if (fd >= 0 && fcntl(fd, F_SETFL, 0) < 0)
+        return err_set(e, errno, "set up the connection");
+    return take_fd(fd);
+}
+
+int control_ask(struct engine *engine, const struct record *r, const char *what, char *const *words,
+                json_t **answer, struct err *e)
+{
+    struct asking asking = {.record = r, .deadline = monotonic_ms() + ASK_MS};
+    _cleanup_free_ char *text = NULL;
+    _cleanup_close_ int fd = begin(engine, &asking, what, words, e);
+    if (fd < 0)
+        return fd;
+    int code = receive_answer(fd, &asking, &text, e);
     if (code == 0)
         *answer = parse_answer(text);
     return code;

@@ -198,16 +198,17 @@ static int run_on(struct monitor *m, const struct supervise_options *options, st
     return status;
 }
 
+static int take_viewer(void *monitor, int client, struct err *e)
+{
+    struct monitor *m = monitor;
+    return supervise_attach(&m->container.process, client, e);
+}
+
 static void serve_control(int fd, uint32_t events, void *monitor)
 {
     struct monitor *m = monitor;
     (void)events;
-    control_serve(fd, change_network, m);
-}
-
-static bool on_a_bridge(const struct monitor *m)
-{
-    return sandbox_has_networks(m->sandbox) || streq(m->container.spec.network, "none");
+    control_serve(fd, change_network, take_viewer, m);
 }
 
 /* Reports to the caller, once, that the program runs (@waits NULL), or why it does not run yet. */
@@ -301,7 +302,7 @@ static int begin(struct monitor *m, struct err *e)
     int r = m->container.owner_fd = sandbox_owner(m->sandbox, e);
     if (r < 0 || (r = container_create(&m->container, e)) < 0 || (r = attach(m, e)) < 0 ||
         (r = write_files(m, e)) < 0 ||
-        (on_a_bridge(m) && (r = m->control = control_listen(m->container.run_fd, e)) < 0))
+        (r = m->control = control_listen(m->container.run_fd, e)) < 0)
         return r;
     return container_start(&m->container, e);
 }

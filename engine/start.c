@@ -116,7 +116,7 @@ int engine_start_attached(struct engine *engine, const struct record *r, struct 
     if (r->status != STATUS_EXITED && r->status != STATUS_DEAD) {
         err_say(e, -EBUSY, "container `%s` is %s already", r->spec.name,
                 engine_status_name(engine, r));
-        err_hint(e, "`netctr logs -f %s` shows its output", r->spec.name);
+        err_hint(e, "`netctr attach %s` shows its output from now on", r->spec.name);
         return -EBUSY;
     }
     int code = start(engine, r, &a, e);

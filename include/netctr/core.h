@@ -173,9 +173,11 @@ struct process {
     int channel;  /**< to the child, until it has become the program */
     int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
     struct winsize size;                /**< of its terminal, as the client's; 0: not known */
-    int peer;              /**< of its terminal: as long as it is open, the master does not end */
-    int log_fd, signal_fd; /**< kept from one run to the next */
+    int peer;                /**< of its terminal: as long as it is open, the master does not end */
+    struct viewers *viewers; /**< the clients of `attach`; NULL: no program has run */
+    int log_fd, signal_fd;   /**< kept from one run to the next */
     bool relayed;       /**< the relay copies its streams and rotates its log (relay_process.h) */
+    bool met_client;    /**< the client of an earlier run has its terminal raw already */
     bool end_requested; /**< this process got SIGINT or SIGTERM, or the reader of its output left */
     bool interrupted;   /**< by SIGINT: a user's ^C, which a host that shuts down does not send */
     bool sigkilled;     /**< SIGKILL ended the program */
@@ -297,6 +299,9 @@ int supervise_listen(struct process *p, struct err *e);
 /** While no program runs: runs the loop for @ms, or until a signal asks for the end. */
 int supervise_pause(struct process *p, const struct supervise_options *options, int ms,
                     struct err *e);
+/** Takes @channel over, whose other end calls console_attach(): it gets the output from now on. The program's loop runs.
+ *  -EUSERS with a text: there are too many. */
+int supervise_attach(struct process *p, int channel, struct err *e);
 /** Writes a line of netctr's own to the container's log, marked as such. Opens the log if it has to. */
 void process_note(struct process *p, const char *text);
 /** Makes this process, and with it its container, a late victim of the OOM killer (oom_score_adj). */
@@ -356,6 +361,18 @@ struct console_end {
 int console_run(struct console *c, const char *name, pid_t monitor, struct console_end *end,
                 struct err *e);
 void console_close(struct console *c);
+
+/** What a client of `attach` wants. */
+struct attach_request {
+    bool input;     /**< pass stdin on; the program takes input */
+    bool tty;       /**< the program has a terminal */
+    bool sig_proxy; /**< pass signals on; else they end the client */
+    struct detach_keys keys;
+};
+/** In the client, which the monitor has taken in by supervise_attach(): shows the output, and passes stdin, signals and the
+ *  terminal's size on. Returns 0 when the monitor has closed @channel, because the container has ended, or STATUS_DETACHED,
+ *  or 128+n: signal n has ended the client. -errno with the monitor's error. */
+int console_attach(int channel, const struct attach_request *request, struct err *e);
 /** Before a container runs: -ETIMEDOUT with a text if @monitor has been stopped (SIGSTOP). *@since is 0 at the first of
  *  several calls. */
 int monitor_check(pid_t monitor, int64_t *since, struct err *e);
@@ -396,6 +413,10 @@ int channel_send_fds(int channel, enum message kind, const int *fds, size_t coun
 int channel_receive_fds(int channel, enum message *kind, int fds[CHANNEL_FDS], struct err *e);
 /** A text of at most PACKET_TEXT - 1 bytes; -EMSGSIZE. */
 int channel_send_text(int channel, enum message kind, const char *text);
+/** Sends at most PACKET_TEXT bytes, and does not wait for room: -EAGAIN. */
+int channel_send_data(int channel, enum message kind, const char *data, size_t size);
+/** Waits for such a message; @data has PACKET_TEXT bytes. Other messages have no data. */
+int channel_receive_data(int channel, enum message *kind, char *data, size_t *size, struct err *e);
 /** Waits for one message that may carry a text. The caller frees *@text, which is never NULL on success. */
 int channel_receive_text(int channel, enum message *kind, char **text, struct err *e);
 int channel_send_error(int channel, const struct err *error);

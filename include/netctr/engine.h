@@ -185,6 +185,12 @@ int engine_boot(struct engine *engine, engine_booted done, void *arg, struct err
 int engine_exec(struct engine *engine, const struct record *r, const struct exec_request *request,
                 struct err *e);
 
+/** Shows what the program writes from now on, and passes stdin, signals and the terminal's size on. Returns the container's
+ *  exit status when it has ended, STATUS_DETACHED, or 128+n: signal n has ended the client. @request->input and tty follow the
+ *  container. */
+int engine_attach(struct engine *engine, const struct record *r, struct attach_request request,
+                  struct err *e);
+
 /* ---- stop, remove ----------------------------------------------------------------------------*/
 
 #define STOP_NEVER_KILLS UINT64_MAX

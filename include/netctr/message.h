@@ -27,5 +27,8 @@ enum message {
     MESSAGE_OOM_KILLED, /**< to a client, before MESSAGE_EXITED: the program was killed for want of memory */
     MESSAGE_TERMINAL, /**< from the child: the master of its terminal; carries an fd */
     MESSAGE_SIZE,     /**< from a client: the size of its terminal; the text is "ROWS COLUMNS" */
+    MESSAGE_OUTPUT, /**< to a client of `attach`: what the program has written to stdout, or its terminal … */
+    MESSAGE_ERRORS, /**< … and to stderr */
+    MESSAGE_SKIPPED, /**< to such a client, which is slow: a uint64_t, the bytes that it has not been sent */
     MESSAGE_DETACHED, /**< to the keeper of a command: its client leaves, and the command goes on */
 };

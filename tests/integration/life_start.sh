@@ -39,7 +39,7 @@ signals() {
     netctr start -a a >"$tmp/out" &
     local client=$!
     wait_for 5 grep -q ready "$tmp/out"
-    assert_error 'netctr: container `a` is running already; `netctr logs -f a` shows its output' 125 netctr start -a a
+    assert_error 'netctr: container `a` is running already; `netctr attach a` shows its output from now on' 125 netctr start -a a
     pkill -TERM -P $client -x netctr || kill -TERM $client
     assert_status 9 wait $client
 }

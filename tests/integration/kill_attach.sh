@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# `attach`, killed at each system call: its container goes on, and ends as it should.
+. "$(dirname "$0")/../struck.sh"
+
+may_live=1 must_stay=1
+
+# It ends by itself, so that an undisturbed `attach` does. k has a relay.
+prepare() {
+    "${nc[@]}" run -d -i "${everything[@]}" "$box" sh -c 'for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.05; done' >"$tmp/out"
+}
+# Called before k is removed: it has ended by itself.
+after_strike() {
+    eventually status_is k exited || bad 'the container does not end'
+    [ "$(state_of k exit_status)" = 0 ] || bad "the container has ended with $(state_of k exit_status)"
+}
+
+one() {
+    kill_each ONE attach k
+}
+t 'attach, killed' one
