@@ -79,7 +79,6 @@ static const struct {
     {"unshare", plain},
     {"untag", images},
     {"up", compose},
-    {"update", plain},
     {"volume", "netctr has no named volumes: `netctr run -v DIR:/PATH` mounts a directory"},
 };
 
@@ -230,6 +229,21 @@ static const struct absent start_flags[] = {
     {0},
 };
 
+static const struct absent update_flags[] = {
+    {"blkio-weight", 0, NULL},
+    {"cpu-period", 0, CPUS},
+    {"cpu-quota", 0, CPUS},
+    {"cpu-rt-period", 0, CPUS},
+    {"cpu-rt-runtime", 0, CPUS},
+    {"cpu-shares", 'c', CPUS},
+    {"cpuset-cpus", 0, CPUS},
+    {"cpuset-mems", 0, NULL},
+    {"kernel-memory", 0, NULL},
+    {"memory-reservation", 0, "`--memory` limits the memory"},
+    {"memory-swap", 0, "`--memory` limits the memory"},
+    {0},
+};
+
 static const struct absent stop_flags[] = {
     {"cidfile", 0, NULL},  {"filter", 'f', NULL}, {"ignore", 'i', NULL},
     {"latest", 'l', NULL}, {"signal", 's', NULL}, {0},
@@ -310,6 +324,7 @@ const struct absent *absent_flags(const char *command)
         {"restart", stop_flags},
         {"stop", stop_flags},
         {"diff", diff_flags},
+        {"update", update_flags},
         {"kill", kill_flags},
         {"pause", pause_flags},
         {"unpause", pause_flags},

@@ -9,6 +9,7 @@
 #include "core/cgroup_internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 int cgroup_check_path(const char *path, struct err *e)
@@ -127,6 +128,35 @@ int cgroup_update(const struct cgroup_host *host, const char *path,
     for (size_t i = 0; r == 0 && i < host->count; i++)
         r = write_limits(host, &host->hierarchies[i], path, limits, e);
     return r;
+}
+
+static int64_t memory_in_use(const char *dir)
+{
+    _cleanup_free_ char *file = xasprintf("%s/memory.current", dir);
+    char text[32] = "";
+    int r = cgroup_read_file(file, text, sizeof(text));
+    return r < 0 ? 0 : strtoll(text, NULL, 10);
+}
+
+int cgroup_make_room(const struct cgroup_host *host, const char *path, int64_t memory,
+                     struct err *e)
+{
+    const struct cgroup_hierarchy *h = &host->hierarchies[0];
+    if (host->kind != CGROUP_V2)
+        return 0;
+    _cleanup_free_ char *program = cgroup_program_path(h, path),
+                        *dir = cgroup_join_path(h, program),
+                        *file = xasprintf("%s/memory.high", dir),
+                        *text = xasprintf("%" PRId64, memory);
+    if (memory_in_use(dir) <= memory)
+        return 0;
+    (void)write_existing_at(AT_FDCWD, file, text);
+    int64_t used = memory_in_use(dir);
+    (void)write_existing_at(AT_FDCWD, file, "max");
+    if (used <= memory)
+        return 0;
+    return err_say(e, -EBUSY, "it uses %" PRId64 " bytes of memory, more than %" PRId64, used,
+                   memory);
 }
 
 int cgroup_create(const struct cgroup_host *host, const char *path,

@@ -30,16 +30,17 @@ struct cgroup_host {
 
 /** Zero is "no limit" everywhere. */
 struct cgroup_limits {
-    int64_t memory; /**< bytes, at least 6 MiB (docker's minimum) */
+    int64_t
+        memory; /**< bytes, at least 6 MiB (docker's minimum); -1: no limit any more, of swap neither */
     /** Bytes of memory and swap together; -1: unlimited swap; 0 with a memory limit: twice that, as
      *  docker does (memory.memsw.limit_in_bytes = 2 * memory; memory.swap.max = memory), if the
      *  kernel accounts swap. */
     int64_t memory_swap;
     int64_t memory_reservation; /**< bytes kept under pressure; soft_limit_in_bytes, memory.low */
-    int64_t cpu_quota_us;       /**< µs of CPU time a period, at least 1000 */
-    int64_t cpu_period_us;      /**< µs, 1000 to 1000000; 0: the kernel's, 100000 */
-    int64_t cpu_weight; /**< 1 to 10000, 100 is normal; cpu.weight, v1: cpu.shares of 1024/100 */
-    int64_t pids;       /**< tasks; -1 is unlimited too */
+    int64_t cpu_quota_us;  /**< µs of CPU time a period, at least 1000; -1: no limit any more */
+    int64_t cpu_period_us; /**< µs, 1000 to 1000000; 0: the kernel's, 100000 */
+    int64_t cpu_weight;    /**< 1 to 10000, 100 is normal; cpu.weight, v1: cpu.shares of 1024/100 */
+    int64_t pids;          /**< tasks; -1 is unlimited too */
 };
 
 /** The fds by which a process enters a cgroup. The parent opens them, so that the child needs no path and no
@@ -79,6 +80,11 @@ int cgroup_create(const struct cgroup_host *host, const char *path,
 /** Writes those of @limits that are not 0 into an existing cgroup. */
 int cgroup_update(const struct cgroup_host *host, const char *path,
                   const struct cgroup_limits *limits, struct err *e);
+
+/** Before a memory limit of a cgroup with processes is lowered: -EBUSY with a text if they would not fit. v1 refuses
+ *  such a limit by itself; v2 kills processes, so there the kernel reclaims first (memory.high). */
+int cgroup_make_room(const struct cgroup_host *host, const char *path, int64_t memory,
+                     struct err *e);
 
 /** v2: *@fd is an O_PATH fd of the directory for clone3(CLONE_INTO_CGROUP), Linux 5.7; the child is
  *  born in it and need not join. v1: *@fd is -1. */

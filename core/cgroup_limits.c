@@ -33,10 +33,10 @@ static int check_values(const struct cgroup_limits *l, struct err *e)
         const char *what;
         int64_t value, min, max;
     } ranges[] = {
-        {"memory limit (bytes)", l->memory, 6 << 20, INT64_MAX / 2},
+        {"memory limit (bytes)", l->memory == -1 ? 0 : l->memory, 6 << 20, INT64_MAX / 2},
         {"limit of memory and swap (bytes)", l->memory_swap, -1, INT64_MAX},
         {"memory reservation (bytes)", l->memory_reservation, 0, INT64_MAX},
-        {"CPU quota (µs)", l->cpu_quota_us, 1000, INT64_MAX / 1000},
+        {"CPU quota (µs)", l->cpu_quota_us == -1 ? 0 : l->cpu_quota_us, 1000, INT64_MAX / 1000},
         {"CPU period (µs)", l->cpu_period_us, 1000, 1000000},
         {"CPU weight", l->cpu_weight, 1, 10000},
         {"limit of processes", l->pids, -1, INT32_MAX},
@@ -50,7 +50,7 @@ static int check_values(const struct cgroup_limits *l, struct err *e)
         return err_say(e, -EINVAL, "a limit of memory and swap needs a memory limit too");
     if (l->memory_swap > 0 && l->memory_swap < l->memory)
         return err_say(e, -EINVAL, "the limit of memory and swap is below that of memory");
-    if (l->memory && l->memory_reservation > l->memory)
+    if (l->memory > 0 && l->memory_reservation > l->memory)
         return err_say(e, -EINVAL, "the memory reservation is above the memory limit");
     return 0;
 }
@@ -117,6 +117,10 @@ static int write_memory_v1(const char *dir, const struct cgroup_limits *l, struc
     const char *const memsw = "memory.memsw.limit_in_bytes";
     int64_t both = l->memory_swap ? l->memory_swap : 2 * l->memory;
     char text[24];
+    if (l->memory < 0) {
+        (void)write_file(dir, memsw, "-1");
+        return write_number(dir, "memory.limit_in_bytes", -1, e);
+    }
     snprintf(text, sizeof(text), "%" PRId64, both);
     /* The kernel requires memory <= memsw at all times. A new cgroup has neither, so memory comes first; an update
      * that raises both fails until memsw is raised. */
@@ -134,6 +138,10 @@ static int write_memory_v1(const char *dir, const struct cgroup_limits *l, struc
 
 static int write_memory_v2(const char *dir, const struct cgroup_limits *l, struct err *e)
 {
+    if (l->memory < 0) {
+        (void)write_file(dir, "memory.swap.max", "max");
+        return write_value(dir, "memory.max", "max", e);
+    }
     int r = l->memory ? write_number(dir, "memory.max", l->memory, e) : 0;
     if (r == 0 && (l->memory || l->memory_swap)) {
         char text[24] = "max";
@@ -179,7 +187,9 @@ static int write_cpu_v2(const char *dir, const struct cgroup_limits *l, struct e
         return r;
     /* "QUOTA PERIOD" or "QUOTA": a period alone needs the present quota */
     _cleanup_free_ char *quota = NULL;
-    if (l->cpu_quota_us)
+    if (l->cpu_quota_us < 0)
+        quota = xstrdup("max");
+    else if (l->cpu_quota_us)
         quota = xasprintf("%" PRId64, l->cpu_quota_us);
     else
         r = read_quota(dir, &quota, e);

@@ -84,6 +84,38 @@ int plan_end_cgroup(const struct plan *plan, bool with_instance, struct err *e)
                          : cgroup_leave_others(&host, plan->instance, e);
 }
 
+/* Only what differs. */
+static struct cgroup_limits difference(const struct limits *from, const struct limits *to)
+{
+    struct cgroup_limits d = {0};
+    if (to->memory != from->memory)
+        d.memory = to->memory ? (int64_t)to->memory : -1;
+    if (to->cpu_milli != from->cpu_milli)
+        d.cpu_quota_us = to->cpu_milli ? (int64_t)to->cpu_milli * 100 : -1;
+    if (to->pids != from->pids)
+        d.pids = to->pids ? (int64_t)to->pids : -1;
+    return d;
+}
+
+int plan_change_limits(const struct plan *plan, const struct limits *to, struct err *e)
+{
+    const struct limits *from = &plan->limits;
+    const struct cgroup_limits wanted = difference(from, to), before = difference(to, from);
+    _cleanup_cgroup_host_ struct cgroup_host host = {0};
+    _cleanup_free_ char *path = plan_cgroup(plan);
+    int r = cgroup_probe(NULL, &host, e);
+    if (r == 0)
+        r = cgroup_check_limits(&host, &wanted, e);
+    if (r == 0 && wanted.memory > 0)
+        r = cgroup_make_room(&host, path, wanted.memory, e);
+    if (r < 0)
+        return r;
+    r = cgroup_update(&host, path, &wanted, e);
+    if (r < 0)
+        (void)cgroup_update(&host, path, &before, NULL);
+    return r;
+}
+
 uint64_t plan_oom_kills(const struct plan *plan)
 {
     uint64_t kills = 0;

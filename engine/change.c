@@ -1,4 +1,4 @@
-/* Changes to the network of a running container: connect, disconnect, publish, unpublish. Its monitor makes them, when it
+/* Changes to a running container: connect, disconnect, publish, unpublish, update. Its monitor makes them, when it
  * is asked over the control socket (control.h). The definition is saved after each, so that the next start has the same
  * networks and ports.
  */
@@ -153,9 +153,41 @@ static int unpublish_ports(struct monitor *m, char *const *words, struct err *e)
     return keep_anyway(m, r, e);
 }
 
+/* ---- update ------------------------------------------------------------------------------------*/
+
+static void set_limits(struct container *c, const struct limits *limits,
+                       const struct restart *restart)
+{
+    c->spec.limits = c->process.plan.limits = *limits;
+    c->spec.restart = *restart;
+}
+
+/* The cgroup first: the kernel may refuse. Between two runs there is none. */
+static int update(struct monitor *m, char *const *words, struct err *e)
+{
+    struct container *c = &m->container;
+    const struct limits limits = c->spec.limits;
+    const struct restart restart = c->spec.restart;
+    struct limits wanted;
+    struct restart policy;
+    int r = update_apply(&c->spec, words, &wanted, &policy, e);
+    if (r == 0 && !c->restarting)
+        r = plan_change_limits(&c->process.plan, &wanted, e);
+    if (r < 0)
+        return r;
+    set_limits(c, &wanted, &policy);
+    r = container_save_definition(c, e);
+    if (r == 0)
+        return 0;
+    if (!c->restarting)
+        (void)plan_change_limits(&c->process.plan, &limits, NULL);
+    set_limits(c, &limits, &restart);
+    return r;
+}
+
 /* ---- the request -------------------------------------------------------------------------------*/
 
-int change_network(void *monitor, const char *what, char *const *words, json_t **answer,
+int change_running(void *monitor, const char *what, char *const *words, json_t **answer,
                    struct err *e)
 {
     struct monitor *m = monitor;
@@ -167,6 +199,8 @@ int change_network(void *monitor, const char *what, char *const *words, json_t *
         return connect_network(m, words[0], e);
     if (streq(what, "disconnect") && words && words[0])
         return disconnect_network(m, words[0], e);
+    if (streq(what, "update") && words)
+        return update(m, words, e);
     err_say(e, -EOPNOTSUPP, "the monitor of container `%s` does not know the request `%s`",
             m->container.spec.name, what);
     err_hint(e, "it was started by another version of netctr: restart the container");

@@ -1,5 +1,5 @@
 /* The control socket of a monitor: RUN/containers/NAME/control, SOCK_SEQPACKET, for root only. The network of a running
- * container is changed by its monitor, which holds the ports and the endpoints. So there is one writer, and a change is
+ * container is changed by its monitor, which holds the ports and the endpoints; so are its limits. So there is one writer, and a change is
  * completed or undone even if the command that asked for it is killed.
  *
  * One request a connection, a JSON object {"do": WHAT, "words": [WORD, …], "answer": "json"}, and one answer, a JSON object
@@ -30,9 +30,9 @@ int control_ask(struct engine *engine, const struct record *r, const char *what,
                 json_t **answer, struct err *e);
 /** Asks it to take this process in. Returns the channel; the answer is its first message. */
 int control_attach(struct engine *engine, const struct record *r, struct err *e);
-/** "connect", "disconnect", "publish" and "unpublish": asks the monitor of a running container, or changes the
- *  definition of one that does not run (networks only). (redefine.c) */
-int engine_change_network(struct engine *engine, const char *name, const char *what,
-                          char *const *words, json_t **answer, struct err *e);
+/** "connect", "disconnect", "publish", "unpublish" and "update": asks the monitor of a running container, or changes the
+ *  definition of one that does not run (networks and limits only). (redefine.c) */
+int engine_change(struct engine *engine, const char *name, const char *what, char *const *words,
+                  json_t **answer, struct err *e);
 /** -ETIMEDOUT with a text: the monitor of @r has been stopped (SIGSTOP). */
 int monitor_is_stopped(const struct record *r, struct err *e);

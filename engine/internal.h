@@ -90,6 +90,14 @@ int engine_refuse_paused(const struct engine *engine, const struct record *r, st
  *  frees. */
 char *terminal_type(bool attached);
 
+/* ---- limits.c --------------------------------------------------------------------------------*/
+
+/** The words of a request to change limits: "memory=67108864", "restart=always". Caller frees. */
+strv update_words(const struct update_request *q);
+/** What such @words make of the limits and the policy of @s, which stays as it is. */
+int update_apply(const struct spec *s, char *const *words, struct limits *limits,
+                 struct restart *restart, struct err *e);
+
 /* ---- tmpfs.c ---------------------------------------------------------------------------------*/
 
 /** "DST[:OPTION,…]" as `--tmpfs` takes it; @out->target is not checked. */

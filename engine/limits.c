@@ -1,7 +1,8 @@
-/* --memory, --cpus and --pids-limit. As in docker, 0 means no limit. */
+/* --memory, --cpus and --pids-limit: given to `run`, or changed by `update`. As in docker, 0 means no limit. */
 #include "internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 /* The kernel refuses a quota below 1 ms of 100 ms. */
@@ -68,4 +69,68 @@ int limits_parse(const char *memory, const char *cpus, const char *pids, struct 
     if (r == 0 && cpus)
         r = take_cpus(cpus, &out->cpu_milli, e);
     return r == 0 ? take_pids(pids, out, e) : r;
+}
+
+/* ---- a change --------------------------------------------------------------------------------*/
+
+strv update_words(const struct update_request *q)
+{
+    strv words = NULL;
+    _cleanup_free_ char *restart = q->restart_given ? restart_text(&q->restart) : NULL;
+    if (q->memory_given)
+        strv_add_take(&words, xasprintf("memory=%" PRIu64, q->limits.memory));
+    if (q->cpus_given)
+        strv_add_take(&words, xasprintf("cpu_milli=%" PRIu64, q->limits.cpu_milli));
+    if (q->pids_given)
+        strv_add_take(&words, xasprintf("pids=%" PRIu64, q->limits.pids));
+    if (restart)
+        strv_add_take(&words, xasprintf("restart=%s", restart));
+    return words;
+}
+
+static int take_number(const char *text, const char *key, uint64_t *number)
+{
+    const char *value = skip_prefix(text, key);
+    return value ? parse_u64(value, 0, INT64_MAX, number) : -ENOENT;
+}
+
+static int take_word(const char *word, struct limits *l, struct restart *restart, struct err *e)
+{
+    const char *policy = skip_prefix(word, "restart=");
+    if (policy)
+        return restart_parse(policy, restart, e);
+    bool pids = take_number(word, "pids=", &l->pids) == 0;
+    if (pids)
+        l->pids_by_default = false;
+    if (pids || take_number(word, "memory=", &l->memory) == 0 ||
+        take_number(word, "cpu_milli=", &l->cpu_milli) == 0)
+        return 0;
+    return err_say(e, -EOPNOTSUPP, "`%s` cannot be updated", word);
+}
+
+int update_apply(const struct spec *s, char *const *words, struct limits *limits,
+                 struct restart *restart, struct err *e)
+{
+    int r = 0;
+    *limits = s->limits;
+    *restart = s->restart;
+    strv_each (word, words)
+        if (r == 0)
+            r = take_word(word, limits, restart, e);
+    if (r == 0 && s->auto_remove && restart->policy != RESTART_NO)
+        return err_say(
+            e, -EINVAL,
+            "container `%s` was made with --rm: it is removed when it has ended, and not "
+            "restarted",
+            s->name);
+    return r;
+}
+
+int update_parse(const char *memory, const char *cpus, const char *pids, const char *restart,
+                 struct update_request *q, struct err *e)
+{
+    *q = (struct update_request){
+        .memory_given = memory, .cpus_given = cpus, .pids_given = pids, .restart_given = restart};
+    int r = limits_parse(memory, cpus, pids, &q->limits, e);
+    return r == 0 && restart ? restart_parse(restart, &q->restart, e) : r;
 }

@@ -72,5 +72,5 @@ void seed_unwatch(struct monitor *m);
 
 /* change.c */
 /** Serves a request of the control socket: a control_handler for a struct monitor. */
-int change_network(void *monitor, const char *what, char *const *words, json_t **answer,
+int change_running(void *monitor, const char *what, char *const *words, json_t **answer,
                    struct err *e);

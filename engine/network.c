@@ -396,7 +396,7 @@ int engine_connect(struct engine *engine, const char *container,
     _cleanup_json_ json_t *answer = NULL;
     _cleanup_free_ char *text = connect_request_text(request);
     char *const words[] = {text, NULL};
-    return engine_change_network(engine, container, "connect", words, &answer, e);
+    return engine_change(engine, container, "connect", words, &answer, e);
 }
 
 /* Ports that waited for a network before were not lost by this. */
@@ -428,7 +428,7 @@ int engine_disconnect(struct engine *engine, const char *container, const char *
         return err_say(e, -EINVAL, "invalid network name `%s`", network);
     int r = engine_find(engine, container, &before, e);
     if (r == 0)
-        r = engine_change_network(engine, before.spec.name, "disconnect", words, &answer, e);
+        r = engine_change(engine, before.spec.name, "disconnect", words, &answer, e);
     if (r == 0)
         warn_of_lost_ports(engine, &before, warnings);
     return r;
@@ -438,7 +438,7 @@ int engine_publish(struct engine *engine, const char *container, char *const *po
                    strv *published, struct err *e)
 {
     _cleanup_json_ json_t *answer = NULL;
-    int r = engine_change_network(engine, container, "publish", ports, &answer, e);
+    int r = engine_change(engine, container, "publish", ports, &answer, e);
     if (r == 0)
         *published = json_strv(answer, "ports");
     return r;
@@ -449,5 +449,5 @@ int engine_unpublish(struct engine *engine, const char *container, char *const *
 {
     static char *const all[] = {"--all", NULL};
     _cleanup_json_ json_t *answer = NULL;
-    return engine_change_network(engine, container, "unpublish", ports ? ports : all, &answer, e);
+    return engine_change(engine, container, "unpublish", ports ? ports : all, &answer, e);
 }

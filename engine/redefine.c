@@ -1,4 +1,4 @@
-/* Changes to the network of a container. If it runs, its monitor makes them. If not, its networks are changed in its
+/* Changes to a container: its network, its limits. If it runs, its monitor makes them. If not, they are made in its
  * definition, for the next start. The definition is replaced in one step under the store's lock. A start claims it, and a
  * monitor that waits reads it again, under the same lock.
  */
@@ -86,30 +86,45 @@ static bool is_only_defined(const struct record *r)
     return r->status == STATUS_EXITED || record_waits(r);
 }
 
-/* -ESTALE: it has been started since @r was read. */
-static int redefine(struct engine *engine, const struct record *r, const char *what,
-                    const char *word, struct err *e)
+static bool is_of_networks(const char *what)
 {
-    _cleanup_record_ struct record now = {0};
-    _cleanup_close_ int lock = store_lock(&engine->store, e);
-    int code = lock < 0 ? lock : store_find_named(&engine->store, r->spec.name, &now, e);
-    if (code == 0 && (!is_only_defined(&now) || !streq(now.spec.id, r->spec.id)))
-        code = err_say(e, -ESTALE, "container `%s` is being started", r->spec.name);
-    if (code == 0)
-        code = streq(what, "connect") ? add_network(engine, &now.spec, word, e)
-                                      : remove_network(&now.spec, word, e);
+    return streq(what, "connect") || streq(what, "disconnect");
+}
+
+static int redefine_networks(struct engine *engine, struct spec *s, const char *what,
+                             const char *word, struct err *e)
+{
+    int code =
+        streq(what, "connect") ? add_network(engine, s, word, e) : remove_network(s, word, e);
     if (code < 0)
         return code;
     /* The next start decides which of its ports can be published. */
-    strv_free(take_ptr(now.spec.published));
-    strv_free(take_ptr(now.spec.unpublished));
-    free(now.spec.network);
-    now.spec.network = connect_request_names(now.spec.networks);
-    code = container_redefine(&engine->store, &now.spec, e);
+    strv_free(take_ptr(s->published));
+    strv_free(take_ptr(s->unpublished));
+    free(s->network);
+    s->network = connect_request_names(s->networks);
+    return 0;
+}
+
+/* -ESTALE: it has been started since @r was read. */
+static int redefine(struct engine *engine, const struct record *r, const char *what,
+                    char *const *words, struct err *e)
+{
+    _cleanup_record_ struct record now = {0};
+    struct spec *s = &now.spec;
+    _cleanup_close_ int lock = store_lock(&engine->store, e);
+    int code = lock < 0 ? lock : store_find_named(&engine->store, r->spec.name, &now, e);
+    if (code == 0 && (!is_only_defined(&now) || !streq(s->id, r->spec.id)))
+        code = err_say(e, -ESTALE, "container `%s` is being started", r->spec.name);
+    if (code == 0)
+        code = is_of_networks(what) ? redefine_networks(engine, s, what, words[0], e)
+                                    : update_apply(s, words, &s->limits, &s->restart, e);
+    if (code == 0)
+        code = container_redefine(&engine->store, s, e);
     /* Others may share its sandbox. */
     if (code == 0 && streq(what, "disconnect"))
-        code = sandboxes_detach(engine_sandboxes(engine), now.spec.id,
-                                connect_request_network(word), e);
+        code =
+            sandboxes_detach(engine_sandboxes(engine), s->id, connect_request_network(words[0]), e);
     return code;
 }
 
@@ -119,33 +134,33 @@ static int change(struct engine *engine, const char *name, const char *what, cha
                   json_t **answer, struct err *e)
 {
     _cleanup_record_ struct record found = {0}, now = {0};
-    bool networks = streq(what, "connect") || streq(what, "disconnect");
+    bool update = streq(what, "update"), defines = update || is_of_networks(what);
     int code = engine_find(engine, name, &found, e);
-    if (code == 0)
+    if (code == 0 && !update)
         code = require_own_network(&found.spec, what, words[0], e);
     if (code < 0)
         return code;
     const struct record *r = &now;
     if (found.status == STATUS_CREATING)
         code = engine_settle(engine, &found, false, &now, e);
-    else if (found.status == STATUS_DEAD && networks)
+    else if (found.status == STATUS_DEAD && defines)
         code = engine_clear_dead(engine, &found, &now, e);
     else
         r = &found;
     if (code == 0)
-        code = networks && is_only_defined(r) ? redefine(engine, r, what, words[0], e)
-                                              : control_ask(engine, r, what, words, answer, e);
+        code = defines && is_only_defined(r) ? redefine(engine, r, what, words, e)
+                                             : control_ask(engine, r, what, words, answer, e);
     return code;
 }
 
-int engine_change_network(struct engine *engine, const char *name, const char *what,
-                          char *const *words, json_t **answer, struct err *e)
+int engine_change(struct engine *engine, const char *name, const char *what, char *const *words,
+                  json_t **answer, struct err *e)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
-    bool networks = streq(what, "connect") || streq(what, "disconnect");
+    bool defines = streq(what, "update") || is_of_networks(what);
     int code = change(engine, name, what, words, answer, e);
     /* It is just starting or ending: a moment later, the other way to change it works. */
-    for (int tries = 0; networks && (code == -ESRCH || code == -ESTALE) && tries < 500; tries++) {
+    for (int tries = 0; defines && (code == -ESRCH || code == -ESTALE) && tries < 500; tries++) {
         err_clear(e);
         nanosleep(&pause, NULL);
         code = change(engine, name, what, words, answer, e);

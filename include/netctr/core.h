@@ -217,6 +217,9 @@ int process_reset(struct process *p, struct err *e);
 /** Removes the cgroup, and kills what is left in it; and netctr/INSTANCE, if @with_instance. Accepts "already
  *  gone". */
 int plan_end_cgroup(const struct plan *plan, bool with_instance, struct err *e);
+/** Gives the cgroup, with what runs in it, the limits @to instead of the plan's. After a failure, such as -EBUSY for less
+ *  memory than is in use, it has the plan's again. */
+int plan_change_limits(const struct plan *plan, const struct limits *to, struct err *e);
 /** How many processes of this run the kernel has killed for want of memory. */
 uint64_t plan_oom_kills(const struct plan *plan);
 /** Before a signal that ends the program: thaws what a container with CAP_SYS_ADMIN has frozen of itself, and lifts

@@ -132,6 +132,14 @@ int volumes_parse(char *const *volumes, char *const *tmpfs, struct spec *s, stru
 /** Memory "64m", processors "1.5", number of tasks; NULL: not given. "0" means no limit. */
 int limits_parse(const char *memory, const char *cpus, const char *pids, struct limits *out,
                  struct err *e);
+/** What `update` changes: limits as limits_parse() takes them, and the restart policy. */
+struct update_request {
+    bool memory_given, cpus_given, pids_given, restart_given;
+    struct limits limits;
+    struct restart restart;
+};
+int update_parse(const char *memory, const char *cpus, const char *pids, const char *restart,
+                 struct update_request *q, struct err *e);
 /** The user namespace: "auto", "host", or maps of ids ("0:100000:65536"); NULL: not given. Without @gids, groups are mapped
  *  as users are. Call it once. */
 int userns_parse(const char *mode, char *const *uids, char *const *gids, struct run_request *q,
@@ -223,6 +231,10 @@ int engine_top(struct engine *engine, const struct record *r,
  *  its own, or cannot write to it. */
 int engine_diff(struct engine *engine, const struct record *r, plan_change each, void *arg,
                 uint64_t *deeper, struct err *e);
+/** Changes limits and restart policy of a container: at once if it runs, and in its definition. If the kernel refuses a
+ *  limit, nothing is changed. */
+int engine_update(struct engine *engine, const struct record *r, const struct update_request *q,
+                  struct err *e);
 /** Waits until a container has ended and is not restarted; *@status is the exit status of its last run, also if it has been
  *  removed meanwhile. */
 int engine_wait(struct engine *engine, const struct record *r, int *status, struct err *e);
