@@ -67,7 +67,6 @@ static const struct {
     {"shell", shell},
     {"show", "`netctr inspect NAME` shows everything about a container"},
     {"stack", compose},
-    {"stats", "netctr does not have it yet: the container's cgroup below netctr/ has the numbers"},
     {"status", "`netctr ps -a` lists containers, `netctr info` describes this host"},
     {"swarm", plain},
     {"system",
@@ -229,6 +228,14 @@ static const struct absent start_flags[] = {
     {0},
 };
 
+static const struct absent stats_flags[] = {
+    {"interval", 'i', "a round comes each second"},
+    {"latest", 'l', NULL},
+    {"no-reset", 0, NULL},
+    {"no-trunc", 0, "nothing is cut"},
+    {0},
+};
+
 static const struct absent update_flags[] = {
     {"blkio-weight", 0, NULL},
     {"cpu-period", 0, CPUS},
@@ -325,6 +332,7 @@ const struct absent *absent_flags(const char *command)
         {"stop", stop_flags},
         {"diff", diff_flags},
         {"update", update_flags},
+        {"stats", stats_flags},
         {"kill", kill_flags},
         {"pause", pause_flags},
         {"unpause", pause_flags},

@@ -23,6 +23,7 @@ static const struct example {
     {"ps", ".Status", "ps -a", ".[].status"},
     {"ps", ".State", "ps -a", ".[].status"},
     {"ps", ".Ports", "ps -a", ".[].ports[]"},
+    {"stats", NULL, "stats --no-stream", ".cpu_percent"},
     {"info", NULL, "info", ".kernel"},
     {"doctor", NULL, "doctor", ".[].text"},
     {"events", NULL, "events --no-stream", ".event"},

@@ -58,3 +58,8 @@ const struct cgroup_hierarchy *cgroup_members_of(const struct cgroup_host *host)
  *  returns the first failure. A cgroup that disappears meanwhile is no failure. */
 typedef int cgroup_visit_fn(int parent, const char *name, void *arg);
 int cgroup_walk(int dir, cgroup_visit_fn *visit, void *arg);
+
+/* processes.c */
+/** Calls @each for every process in @path and below, with an fd of its /proc/PID. */
+int processes_walk(const struct cgroup_host *host, const char *path,
+                   void (*each)(int proc, pid_t pid, void *arg), void *arg);

@@ -9,11 +9,6 @@
 
 enum { COMMAND_MAX = 4096 };
 
-struct visit {
-    void (*each)(const struct process_seen *p, void *arg);
-    void *arg;
-};
-
 /* utime and stime are the 14th and 15th word; the second, in parentheses, may hold blanks and parentheses. */
 static uint64_t used_ms(int proc)
 {
@@ -56,22 +51,23 @@ static char *command_of(int proc)
     return xasprintf("[%s]", name);
 }
 
-static void see(const struct visit *v, int parent, const char *name, pid_t pid)
+struct walk {
+    void (*each)(int proc, pid_t pid, void *arg);
+    void *arg;
+};
+
+static void open_process(const struct walk *w, int parent, const char *name, pid_t pid)
 {
     _cleanup_free_ char *path = xasprintf("/proc/%d", pid);
     _cleanup_close_ int proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct process_seen p = {.pid = pid};
     /* Looked up after /proc/PID is open: its files are not those of another process with the number. */
-    if (proc < 0 || cgroup_lists(parent, name, pid) <= 0 || uid_of(proc, &p.uid) < 0)
-        return;
-    _cleanup_free_ char *command = command_of(proc);
-    p.command = command;
-    p.cpu_ms = used_ms(proc);
-    v->each(&p, v->arg);
+    if (proc >= 0 && cgroup_lists(parent, name, pid) > 0)
+        w->each(proc, pid, w->arg);
 }
 
-static int visit_cgroup(int parent, const char *name, void *arg)
+static int list_cgroup(int parent, const char *name, void *arg)
 {
+    const struct walk *w = arg;
     _cleanup_free_ char *file = xasprintf("%s/cgroup.procs", name), *text = NULL;
     int r = read_file_at(parent, file, 16 << 20, &text, NULL);
     if (r < 0)
@@ -80,8 +76,37 @@ static int visit_cgroup(int parent, const char *name, void *arg)
     char *rest = text;
     for (char *number; (number = strsep(&rest, "\n"));)
         if (parse_u64(number, 1, INT32_MAX, &pid) == 0)
-            see(arg, parent, name, (pid_t)pid);
+            open_process(w, parent, name, (pid_t)pid);
     return 0;
+}
+
+int processes_walk(const struct cgroup_host *host, const char *path,
+                   void (*each)(int proc, pid_t pid, void *arg), void *arg)
+{
+    struct walk w = {each, arg};
+    const struct cgroup_hierarchy *h = cgroup_members_of(host);
+    _cleanup_close_ int dir = h ? cgroup_open_dir(h, path, O_RDONLY) : -EOPNOTSUPP;
+    int r = dir < 0 ? dir : list_cgroup(dir, ".", &w);
+    return r < 0 ? r : cgroup_walk(dir, list_cgroup, &w);
+}
+
+/* ---- for `top` -------------------------------------------------------------------------------*/
+
+struct visit {
+    void (*each)(const struct process_seen *p, void *arg);
+    void *arg;
+};
+
+static void see(int proc, pid_t pid, void *arg)
+{
+    const struct visit *v = arg;
+    struct process_seen p = {.pid = pid};
+    if (uid_of(proc, &p.uid) < 0)
+        return;
+    _cleanup_free_ char *command = command_of(proc);
+    p.command = command;
+    p.cpu_ms = used_ms(proc);
+    v->each(&p, v->arg);
 }
 
 int plan_each_process(const struct plan *plan,
@@ -94,10 +119,6 @@ int plan_each_process(const struct plan *plan,
     int r = cgroup_probe(NULL, &host, e);
     if (r < 0)
         return r;
-    const struct cgroup_hierarchy *h = cgroup_members_of(&host);
-    _cleanup_close_ int dir = h ? cgroup_open_dir(h, path, O_RDONLY) : -EOPNOTSUPP;
-    r = dir < 0 ? dir : visit_cgroup(dir, ".", &v);
-    if (r == 0)
-        r = cgroup_walk(dir, visit_cgroup, &v);
+    r = processes_walk(&host, path, see, &v);
     return r < 0 ? err_set(e, r, "list the processes of cgroup `%s`", path) : 0;
 }

@@ -208,7 +208,7 @@ static void serve_control(int fd, uint32_t events, void *monitor)
 {
     struct monitor *m = monitor;
     (void)events;
-    control_serve(fd, change_network, take_viewer, m);
+    control_serve(fd, change_running, take_viewer, m);
 }
 
 /* Reports to the caller, once, that the program runs (@waits NULL), or why it does not run yet. */

@@ -107,6 +107,12 @@ static bool parse_link(struct nlmsghdr *h, struct link *out)
     nla_strlcpy(out->name, a[IFLA_IFNAME], sizeof(out->name));
     if (a[IFLA_IFALIAS])
         nla_strlcpy(out->alias, a[IFLA_IFALIAS], sizeof(out->alias));
+    if (a[IFLA_STATS64]) {
+        struct rtnl_link_stats64 counters = {0};
+        nla_memcpy(&counters, a[IFLA_STATS64], sizeof(counters));
+        out->received = counters.rx_bytes;
+        out->sent = counters.tx_bytes;
+    }
     if (a[IFLA_MTU])
         out->mtu = nla_get_u32(a[IFLA_MTU]);
     if (a[IFLA_MASTER])

@@ -284,6 +284,13 @@ int container_each_change(struct store *s, const struct spec *spec, plan_change 
     return r;
 }
 
+int container_usage(const struct store *s, const struct spec *spec, struct usage *out,
+                    struct err *e)
+{
+    const struct plan plan = spec_plan(spec, s->instance);
+    return plan_usage(&plan, out, e);
+}
+
 static int user_namespace_of(pid_t pid, uint64_t start)
 {
     _cleanup_close_ int process = pidfd_of(pid, start);

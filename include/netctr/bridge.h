@@ -252,6 +252,10 @@ int endpoint_changed_inside(struct net *net, const struct network *n, const stru
                             int netns, struct err *e);
 /** Appends the names of the networks that have a record in @record_dir, also a damaged one, each once. */
 int endpoint_networks(int record_dir, strv *out, struct err *e);
+/** What @ep has received and sent, in bytes: the counters of its veth on the host, which the container cannot change. -ENODEV
+ *  without an error object when it is gone. */
+int endpoint_traffic(struct net *net, const struct endpoint *ep, uint64_t *received,
+                     uint64_t *sent);
 /** Reads all records in the directory @path beneath @dirfd, sorted by interface name. -EBADMSG with a text: one is
  *  damaged; @out has the others all the same. */
 int endpoint_load_all(int dirfd, const char *path, struct endpoint_list *out, struct err *e);

@@ -249,6 +249,17 @@ typedef void (*plan_change)(char kind, const char *path, void *arg);
  *  too deep to be entered are counted in *@deeper. Needs @layers, and @mounts to tell what was made for them. */
 int plan_each_change(const struct plan *plan, plan_change each, void *arg, uint64_t *deeper,
                      struct err *e);
+/** What a container uses. */
+struct usage {
+    uint64_t cpu_ns;        /**< time of all processors since it was started */
+    uint64_t memory;        /**< bytes, without the page cache that the kernel would drop first */
+    uint64_t memory_limit;  /**< bytes: its own, or the memory of the host */
+    uint64_t tasks;         /**< processes and threads */
+    uint64_t read, written; /**< bytes from and to block devices */
+};
+/** With cgroups v1, where a container has none that counts these, time and block devices are told by its processes: then
+ *  what a process used that was entered from outside (`exec`) ends with it. -ENOENT with a text: it has ended. */
+int plan_usage(const struct plan *plan, struct usage *out, struct err *e);
 /** Removes the cgroups below netctr/INSTANCE that @keep does not list, and kills what is in them. */
 int cgroups_sweep(const char *instance, char *const *keep, const struct gc *gc, struct err *e);
 

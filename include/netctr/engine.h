@@ -224,6 +224,16 @@ bool engine_is_paused(const struct engine *engine, const struct record *r);
 #define STATUS_CREATED "created"
 /** status_name(), STATUS_PAUSED or STATUS_CREATED. */
 const char *engine_status_name(const struct engine *engine, const struct record *r);
+/** What a container uses at a moment. */
+struct stats {
+    struct usage usage;
+    bool on_networks;        /**< else it has no traffic of its own */
+    uint64_t received, sent; /**< bytes on its networks, since it joined them */
+    int64_t at_ns;           /**< CLOCK_BOOTTIME */
+    int64_t began_ns;        /**< when its program was started, by the same clock */
+};
+/** -ESRCH with a text: it does not run, or has ended meanwhile. */
+int engine_stats(struct engine *engine, const struct record *r, struct stats *out, struct err *e);
 /** Calls @each for every process of a container that runs. */
 int engine_top(struct engine *engine, const struct record *r,
                void (*each)(const struct process_seen *p, void *arg), void *arg, struct err *e);

@@ -167,6 +167,7 @@ struct link {
     bool is_bridge;
     bool snoops;             /**< bridge with multicast snooping (MLD, IGMP) */
     bool has_stp, has_vlans; /**< bridge that may keep back frames by these */
+    uint64_t received, sent; /**< bytes */
     char name[IFNAMSIZ];
     char alias[256];
 };

@@ -332,6 +332,9 @@ int container_each_process(const struct store *s, const struct spec *spec,
 /** plan_each_change(), of a container that has a layer. */
 int container_each_change(struct store *s, const struct spec *spec, plan_change each, void *arg,
                           uint64_t *deeper, struct err *e);
+/** plan_usage() of a container that runs. */
+int container_usage(const struct store *s, const struct spec *spec, struct usage *out,
+                    struct err *e);
 /** process_exec() in a container that runs. */
 int container_exec(struct store *s, const struct record *r, const struct exec_request *request,
                    struct err *e);
