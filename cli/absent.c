@@ -56,7 +56,6 @@ static const struct {
     {"pull", images},
     {"push", images},
     {"remove", remove_hint},
-    {"rename", "netctr does not have it yet: `netctr run --name NAME` gives the name"},
     {"rmi", images},
     {"save", images},
     {"scout", images},

@@ -139,20 +139,27 @@ static int claim_definition(struct container *c, struct err *e)
     return container_save_definition(c, e);
 }
 
+int store_require_free(struct store *store, const char *name, struct err *e)
+{
+    int taken = file_exists_at(store->defined_fd, name);
+    if (taken == 0)
+        taken = file_exists_at(store->live_fd, name);
+    if (taken < 0)
+        return err_set(e, taken, "look for a container `%s`", name);
+    if (!taken)
+        return 0;
+    err_say(e, -EEXIST, "container name `%s` is in use", name);
+    err_hint(e, "`netctr rm -f %s` removes that container", name);
+    return -EEXIST;
+}
+
 int container_claim(struct store *store, struct spec *spec, struct container *out, struct err *e)
 {
     /* An existing directory belongs to another container: below, what could not be finished is removed by this
      * name. */
-    int taken = file_exists_at(store->defined_fd, spec->name);
-    if (taken == 0)
-        taken = file_exists_at(store->live_fd, spec->name);
+    int taken = store_require_free(store, spec->name, e);
     if (taken < 0)
-        return err_set(e, taken, "look for a container `%s`", spec->name);
-    if (taken) {
-        err_say(e, -EEXIST, "container name `%s` is in use", spec->name);
-        err_hint(e, "`netctr rm -f %s` removes that container", spec->name);
-        return -EEXIST;
-    }
+        return taken;
     _cleanup_close_ int bound = store_hold_binding(store, e);
     if (bound < 0)
         return bound;

@@ -46,6 +46,9 @@ int userns_from_json(const json_t *j, struct spec *s, struct err *e);
 int store_read_definition(struct store *s, const char *name, json_t **j, struct spec *spec,
                           struct err *e);
 
+/** In a definition that gives another name: the one before, which holds as long as the directory has it. */
+#define FORMER_NAME "former_name"
+
 /** In the exit record of a container that `create` has made. A netctr that does not know it sees an ended one. */
 #define NEVER_RAN "never_ran"
 
@@ -57,6 +60,9 @@ int container_read_state(int run_dir, const char *name, json_t **out, struct err
 /** Finds out with few system calls that container @name lives, and reads its state. False: it does not, or that has to be
  *  found out by the lock. */
 bool container_read_living(struct store *s, const char *name, json_t **out);
+
+/** -EEXIST with a text: a container has the name, or remains of one. (container.c) */
+int store_require_free(struct store *store, const char *name, struct err *e);
 
 /** store_try_lock() with the state that has just been read from there; NULL: it is read if it is needed. */
 int try_lock_of(int live_dir, const json_t *state);

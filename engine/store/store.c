@@ -113,11 +113,23 @@ static bool read_config(struct store *s, const char *name, json_t **j)
     return json_read_at(s->defined_fd, path, j, NULL) == 0;
 }
 
+/* Is it that of container @name? A killed rename may have left the new name in it, and the directory the old one. */
+static bool is_of(const json_t *j, struct spec *spec, const char *name)
+{
+    if (streq(spec->name, name))
+        return true;
+    if (!streq(json_str(j, FORMER_NAME), name))
+        return false;
+    free(spec->name);
+    spec->name = xstrdup(name);
+    return true;
+}
+
 int store_read_definition(struct store *s, const char *name, json_t **j, struct spec *spec,
                           struct err *e)
 {
     if (read_config(s, name, j) && spec_from_json(*j, spec, NULL) == 0) {
-        if (streq(spec->name, name))
+        if (is_of(*j, spec, name))
             return 0;
         spec_clear(spec);
     }
@@ -133,7 +145,7 @@ int store_read_definition(struct store *s, const char *name, json_t **j, struct 
         r = json_read_at(dir, "config.json", j, e);
     if (r == 0)
         r = spec_from_json(*j, spec, e);
-    if (r == 0 && !streq(spec->name, name)) {
+    if (r == 0 && !is_of(*j, spec, name)) {
         r = err_say(e, -EBADMSG, "it is damaged: it says that it is `%s`", spec->name);
         spec_clear(spec);
     }

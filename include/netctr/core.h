@@ -257,7 +257,7 @@ struct usage {
     uint64_t tasks;         /**< processes and threads */
     uint64_t read, written; /**< bytes from and to block devices */
 };
-/** With cgroups v1, where a container has none that counts these, time and block devices are told by its processes: then
+/** With cgroups v1, where a container has none that counts these, time and block devices come from its processes: then
  *  what a process used that was entered from outside (`exec`) ends with it. -ENOENT with a text: it has ended. */
 int plan_usage(const struct plan *plan, struct usage *out, struct err *e);
 /** Removes the cgroups below netctr/INSTANCE that @keep does not list, and kills what is in them. */

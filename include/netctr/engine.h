@@ -245,6 +245,8 @@ int engine_diff(struct engine *engine, const struct record *r, plan_change each,
  *  limit, nothing is changed. */
 int engine_update(struct engine *engine, const struct record *r, const struct update_request *q,
                   struct err *e);
+/** Gives a container that does not run another name. -EBUSY with a text if it runs, or others use its network. */
+int engine_rename(struct engine *engine, const struct record *r, const char *name, struct err *e);
 /** Waits until a container has ended and is not restarted; *@status is the exit status of its last run, also if it has been
  *  removed meanwhile. */
 int engine_wait(struct engine *engine, const struct record *r, int *status, struct err *e);

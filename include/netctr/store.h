@@ -354,6 +354,9 @@ int container_save_definition(struct container *c, struct err *e);
 /** Replaces the definition of a container that does not run, or waits; its exit record stays. The store must be
  *  locked. */
 int container_redefine(struct store *store, const struct spec *spec, struct err *e);
+/** Gives a container that has no run directory another name. Killed on the way, it has one name or the other. -EEXIST with a
+ *  text when the name is in use. The store must be locked. */
+int container_rename(struct store *store, const struct spec *spec, const char *name, struct err *e);
 /** Reads the definition of a container that waits again: it may have been replaced. The store must be locked. */
 int container_reread(struct container *c, struct err *e);
 /** Of a claimed container that is not to run now: says so in its definition. container_release_name() must follow. */

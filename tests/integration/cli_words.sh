@@ -16,7 +16,7 @@ no_way_to_a_loss() {
     # Docker's and podman's verbs, and typing errors in commands that end or remove something.
     for word in auto-update build builder buildx commit compose container context cp delete \
         export generate history image images import kube load list login logout ls machine manifest mount node \
-        play plugin pod prune pull push remove rename rmi save search secret service stack status swarm system \
+        play plugin pod prune pull push remove rmi save search secret service stack status swarm system \
         tag trust umount unmount volume kil kll klil killl rmm mr sotp stpo stopp sto restrat \
         rstart restartt gcc cg pruen unpublsih unpblish purge destroy drop end exit halt term; do
         assert_status 125 netctr "$word" x 2>"$tmp/said"
