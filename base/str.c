@@ -27,6 +27,17 @@ size_t strv_len(char *const *v)
     return n;
 }
 
+bool strv_equal(char *const *a, char *const *b)
+{
+    size_t count = strv_len(a);
+    if (count != strv_len(b))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!streq(a[i], b[i]))
+            return false;
+    return true;
+}
+
 bool strv_has(char *const *v, const char *s)
 {
     strv_each (word, v)

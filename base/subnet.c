@@ -22,9 +22,9 @@ int subnet_parse(const char *s, struct subnet *out, struct err *e)
     if (!slash || ip_parse(address, &out->address) < 0)
         return err_say(e, -EINVAL, "subnet `%s` is not ADDRESS/PREFIX, as in 10.89.0.0/24", s);
     uint64_t bits = ip_size(&out->address) * 8, prefix;
-    if (parse_u64(slash + 1, 1, bits - 2, &prefix) < 0)
+    if (parse_u64(slash + 1, 1, bits, &prefix) < 0)
         return err_say(e, -EINVAL, "subnet `%s`: the prefix must be between 1 and %d", s,
-                       (int)bits - 2);
+                       (int)bits);
     struct ip given = out->address;
     out->prefix = (uint8_t)prefix;
     mask_host_bits(&out->address, out->prefix);
@@ -72,6 +72,21 @@ struct ip subnet_host(const struct subnet *s, uint32_t n)
     for (size_t i = ip_size(&a); n > 0 && i-- > 0; n >>= 8)
         a.bytes[i] |= (uint8_t)n;
     return a;
+}
+
+unsigned subnet_host_bits(const struct subnet *s)
+{
+    return (unsigned)ip_size(&s->address) * 8 - s->prefix;
+}
+
+bool subnet_reserves(const struct subnet *s, const struct ip *a)
+{
+    unsigned bits = subnet_host_bits(s);
+    if (bits < 2)
+        return false;
+    if (ip_equal(a, &s->address))
+        return true;
+    return a->family == AF_INET && subnet_host_number(s, a) == UINT32_MAX >> s->prefix;
 }
 
 uint32_t subnet_host_number(const struct subnet *s, const struct ip *a)

@@ -34,9 +34,15 @@ static int check_subnet(const struct network *n, const struct subnet *s, const s
     _cleanup_free_ char *text = subnet_text(s), *part = subnet_text(range);
     if (s->prefix && unusable(s))
         return err_say(e, -EINVAL, "subnet %s cannot be used by a network", text);
+    if (s->prefix && subnet_host_bits(s) == 0)
+        return err_say(e, -EINVAL, "subnet %s is one address: the longest prefix is /%d", text,
+                       s->prefix - 1);
     if (range->prefix &&
         (!s->prefix || range->prefix < s->prefix || !subnet_contains(s, &range->address)))
         return err_say(e, -EINVAL, "ip-range %s is not in a subnet of network `%s`", part, n->name);
+    if (range->prefix && subnet_host_bits(range) == 0 && subnet_reserves(s, &range->address))
+        return err_say(e, -EINVAL, "ip-range %s is the %s address of %s, not a host's", part,
+                       ip_equal(&range->address, &s->address) ? "network" : "broadcast", text);
     return 0;
 }
 
@@ -50,9 +56,7 @@ static int check_gateway(const struct network *n, const struct subnet *s, const 
         return err_say(e, -EINVAL, "gateway %s: an isolated network has none", text);
     if (!s->prefix || !subnet_contains(s, gateway))
         return err_say(e, -EINVAL, "gateway %s is not in a subnet of network `%s`", text, n->name);
-    bool last =
-        gateway->family == AF_INET && subnet_host_number(s, gateway) == UINT32_MAX >> s->prefix;
-    if (last || ip_equal(gateway, &s->address))
+    if (subnet_reserves(s, gateway))
         return err_say(e, -EINVAL, "gateway %s is the %s address of %s, not a host's", text,
                        last ? "broadcast" : "network", subnet);
     return 0;
@@ -178,10 +182,11 @@ static int choose_subnets(struct net *net, struct network *n, bool dual, struct 
     if (r < 0 || n->mode == GATEWAY_ISOLATED)
         return r;
     if (n->subnet4.prefix && !n->gateway4.family)
-        n->gateway4 = subnet_host(&n->subnet4, 1);
+        n->gateway4 = first_host(&n->subnet4);
     if (n->subnet6.prefix && !n->gateway6.family)
-        n->gateway6 = subnet_host(&n->subnet6, 1);
-    return 0;
+        n->gateway6 = first_host(&n->subnet6);
+    r = require_room(n, &n->subnet4, &n->range4, &n->gateway4, e);
+    return r == 0 ? require_room(n, &n->subnet6, &n->range6, &n->gateway6, e) : r;
 }
 
 int network_create(struct net *net, struct network *n, bool dual, struct err *e)
@@ -192,6 +197,24 @@ int network_create(struct net *net, struct network *n, bool dual, struct err *e)
         return lock;
     _cleanup_free_ char *file = xasprintf("%s.json", n->name);
     if (faccessat(net->networks_fd, file, F_OK, 0) == 0)
+/* Of a point-to-point subnet (RFC 3021, RFC 6164), the first address is a host's. */
+static struct ip first_host(const struct subnet *s)
+{
+    return subnet_host(s, subnet_host_bits(s) < 2 ? 0 : 1);
+}
+
+/* A range of one address, and that is the gateway's. */
+static int require_room(const struct network *n, const struct subnet *s, const struct subnet *range,
+                        const struct ip *gateway, struct err *e)
+{
+    if (!range->prefix || subnet_host_bits(range) || !ip_equal(&range->address, gateway))
+        return 0;
+    _cleanup_free_ char *part = subnet_text(range), *text = subnet_text(s);
+    err_say(e, -EINVAL, "ip-range %s has only the gateway of network `%s`", part, n->name);
+    err_hint(e, "`--gateway` gives the gateway another address of %s", text);
+    return -EINVAL;
+}
+
         return err_say(e, -EEXIST, "network `%s` already exists", n->name);
     r = choose_subnets(net, n, dual, e);
     if (r == 0)

@@ -54,24 +54,12 @@ static int unreadable(int r, const char *network, struct err *e)
     return err_set(e, r, "read the leases of network `%s`", network);
 }
 
-/* The first address is the network's (in IPv6, the routers' anycast address), the last IPv4 address
- * is the broadcast address. */
-static bool reserved(const struct subnet *s, const struct ip *a)
-{
-    if (ip_equal(a, &s->address))
-        return true;
-    return a->family == AF_INET && subnet_host_number(s, a) == UINT32_MAX >> s->prefix;
-}
-
-static unsigned host_bits(const struct subnet *s)
-{
-    return (unsigned)ip_size(&s->address) * 8 - s->prefix;
-}
-
-/* The IPv6 address that belongs to an IPv4 one; family 0 if any will do. */
+/* The IPv6 address that belongs to an IPv4 one; family 0 if any will do. Of a point-to-point subnet, all numbers are
+ * addresses of hosts, of a larger one not the first; so these numbers do not fit together. */
 static struct ip companion(const struct pool *p, const struct ip *address4)
 {
-    if (!p->subnet6.prefix || host_bits(&p->subnet6) < host_bits(&p->subnet4))
+    unsigned bits4 = subnet_host_bits(&p->subnet4), bits6 = subnet_host_bits(&p->subnet6);
+    if (!p->subnet6.prefix || bits6 < bits4 || bits4 < 2)
         return (struct ip){0};
     return subnet_host(&p->subnet6, subnet_host_number(&p->subnet4, address4));
 }
@@ -85,20 +73,23 @@ static int use_of_both(const struct choice *c, const struct ip *a, bool paired)
 }
 
 /* Next-fit over the host numbers of @s within @range, except for the network's and the broadcast
- * address. With @paired, the companion must be free too. -EAGAIN: only cooling addresses are left;
+ * address, which a point-to-point subnet has not. With @paired, the companion must be free too. -EAGAIN: only cooling addresses are left;
  * -ENOSPC. */
 static int next_free(const struct choice *c, const struct subnet *s, const struct subnet *range,
                      bool paired, struct ip *out)
 {
-    unsigned bits = host_bits(s);
-    uint32_t first = 1, last = bits >= 32 ? UINT32_MAX - 1 : (1u << bits) - 2;
+    unsigned bits = subnet_host_bits(s);
+    uint32_t first = bits < 2 ? 0 : 1;
+    uint32_t last = bits >= 32 ? UINT32_MAX - 1 : bits < 2 ? bits : (1u << bits) - 2;
     if (range->prefix) {
-        unsigned within = host_bits(range);
+        unsigned within = subnet_host_bits(range);
         uint32_t begin = subnet_host_number(s, &range->address);
         uint32_t size = within >= 32 ? UINT32_MAX : (1u << within) - 1;
         first = begin > first ? begin : first;
         last = begin + size < last && begin + size >= begin ? begin + size : last;
     }
+    if (first > last) /* the range has only the network's or the broadcast address */
+        return -ENOSPC;
     const struct ip before = lease_last(c->dir);
     uint32_t n = subnet_contains(s, &before) ? subnet_host_number(s, &before) : 0;
     bool cooling = false;
@@ -142,7 +133,7 @@ static int check_subnet(const struct pool *p, const struct ip *wanted, struct er
     if (!subnet_contains(s, wanted))
         return err_say(e, -EINVAL, "address %s is not in %s, the subnet of network `%s`", text,
                        prefix, p->network);
-    if (reserved(s, wanted))
+    if (subnet_reserves(s, wanted))
         return err_say(e, -EINVAL, "address %s is the %s address of %s, not a host's", text,
                        ip_equal(wanted, &s->address) ? "network" : "broadcast", prefix);
     return 0;

@@ -163,6 +163,7 @@ void strv_add(strv *v, const char *s); /**< copies @s */
 void strv_add_take(strv *v, char *s);  /**< takes ownership of @s */
 size_t strv_len(char *const *v);
 bool strv_has(char *const *v, const char *s);
+bool strv_equal(char *const *a, char *const *b); /**< the same strings in the same order */
 strv strv_copy(char *const *v);
 strv strv_split(const char *s, char separator);
 char *strv_join(char *const *v, const char *between); /**< "" if @v is empty; caller frees */
@@ -547,8 +548,7 @@ struct subnet {
     struct ip address; /**< host bits are zero */
     uint8_t prefix;
 };
-/** Parses "10.88.0.0/16". -EINVAL with a text: not a prefix, host bits are set, or there is no room
- *  for hosts. */
+/** Parses "10.88.0.0/16"; a prefix may be one address. -EINVAL with a text: not a prefix, or host bits are set. */
 int subnet_parse(const char *s, struct subnet *out, struct err *e);
 char *subnet_text(const struct subnet *s); /**< caller frees; "" if there is none */
 bool subnet_contains(const struct subnet *s, const struct ip *a);
@@ -562,5 +562,9 @@ struct ip subnet_base(const struct ip *a, uint8_t prefix);
 /** The address with host number @n, counted from 0 (the network's address). @n must fit into the
  *  subnet. */
 struct ip subnet_host(const struct subnet *s, uint32_t n);
+/** The bits behind the prefix: a subnet with 1 has two addresses, and both are those of hosts (RFC 3021, RFC 6164). */
+unsigned subnet_host_bits(const struct subnet *s);
+/** Is @a not a host's, but the network's or the broadcast address, or in IPv6 the routers' anycast address? */
+bool subnet_reserves(const struct subnet *s, const struct ip *a);
 /** The inverse of subnet_host(). */
 uint32_t subnet_host_number(const struct subnet *s, const struct ip *a);

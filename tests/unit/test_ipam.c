@@ -14,19 +14,23 @@ static void test_parse(void)
         {"128.0.0.0/1", NULL},
         {"fd00:1::/64", NULL},
         {"fd00::4/126", NULL},
+        {"10.89.1.4/31", NULL},
+        {"10.89.1.5/32", NULL},
+        {"fd00::4/127", NULL},
+        {"fd00::5/128", NULL},
         {"10.88.0.0", "is not ADDRESS/PREFIX"},
         {"/16", "is not ADDRESS/PREFIX"},
         {"", "is not ADDRESS/PREFIX"},
         {"10.88/16", "is not ADDRESS/PREFIX"},
         {"010.88.0.0/16", "is not ADDRESS/PREFIX"},
         {"fd00:1::1::/64", "is not ADDRESS/PREFIX"},
-        {"10.88.0.0/", "between 1 and 30"},
-        {"10.88.0.0/0", "between 1 and 30"},
-        {"10.88.0.0/31", "between 1 and 30"},
-        {"10.88.0.0/16/16", "between 1 and 30"},
-        {"10.88.0.0/-1", "between 1 and 30"},
-        {"10.88.0.0/255.255.0.0", "between 1 and 30"},
-        {"fd00::/127", "between 1 and 126"},
+        {"10.88.0.0/", "between 1 and 32"},
+        {"10.88.0.0/0", "between 1 and 32"},
+        {"10.88.0.0/33", "between 1 and 32"},
+        {"10.88.0.0/16/16", "between 1 and 32"},
+        {"10.88.0.0/-1", "between 1 and 32"},
+        {"10.88.0.0/255.255.0.0", "between 1 and 32"},
+        {"fd00::/129", "between 1 and 128"},
         {"10.88.0.1/16", "the network is 10.88.0.0/16"},
         {"10.89.1.2/30", "the network is 10.89.1.0/30"},
         {"10.88.255.0/17", "the network is 10.88.128.0/17"},
@@ -101,10 +105,13 @@ static void test_hosts(void)
         {"10.88.0.0/16", 256, "10.88.1.0"},
         {"10.88.0.0/16", 65534, "10.88.255.254"},
         {"10.89.1.4/30", 2, "10.89.1.6"},
+        {"10.89.1.4/31", 1, "10.89.1.5"},
+        {"10.89.1.4/32", 0, "10.89.1.4"},
         {"fd00::/64", 1, "fd00::1"},
         {"fd00::/64", 65536, "fd00::1:0"},
         {"fd00::/64", 0xfffffffe, "fd00::ffff:fffe"},
         {"fd00::4/126", 2, "fd00::6"},
+        {"fd00::4/127", 0, "fd00::4"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct subnet s = subnet(rows[i].subnet);
@@ -125,10 +132,31 @@ static void test_hosts(void)
           "none contains none", "it does");
 }
 
+static void test_reserved(void)
+{
+    static const struct {
+        const char *subnet, *address;
+        bool reserved;
+    } rows[] = {
+        {"10.89.1.4/30", "10.89.1.4", true},  {"10.89.1.4/30", "10.89.1.5", false},
+        {"10.89.1.4/30", "10.89.1.7", true},  {"10.89.1.4/31", "10.89.1.4", false},
+        {"10.89.1.4/31", "10.89.1.5", false}, {"fd00::4/126", "fd00::4", true},
+        {"fd00::4/126", "fd00::7", false},    {"fd00::4/127", "fd00::4", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct subnet s = subnet(rows[i].subnet);
+        struct ip a = ip(rows[i].address);
+        _cleanup_free_ char *name = xasprintf("%s in %s", rows[i].address, rows[i].subnet);
+        check(subnet_reserves(&s, &a) == rows[i].reserved, name,
+              rows[i].reserved ? "a host's" : "reserved");
+    }
+}
+
 int main(void)
 {
     test_parse();
     test_overlaps();
     test_hosts();
+    test_reserved();
     return failures != 0;
 }

@@ -30,6 +30,36 @@ static void test_order(int dir)
     gets(&f, "the order goes on when all is free", "i", "", "10.9.0.4");
 }
 
+/* RFC 3021, RFC 6164: both addresses are those of hosts. */
+static void test_point_to_point(int dir)
+{
+    struct fixture f = fixture(dir, "10.9.0.4/31");
+    f.gateway = subnet_host(&f.subnet, 0);
+    gets(&f, "/31 with a gateway: one container", "a", "", "10.9.0.5");
+    gets(&f, "/31: no second one", "b", "",
+         "-28: network `net` has no free address left in 10.9.0.4/31");
+    f = fixture(dir, "10.9.0.4/31");
+    f.gateway = (struct ip){0};
+    gets(&f, "/31 without a gateway", "a", "10.9.0.4", "10.9.0.4");
+    gets(&f, "/31: the other one", "b", "", "10.9.0.5");
+    f = fixture(dir, "fd00::4/127");
+    f.gateway = subnet_host(&f.subnet, 1);
+    gets(&f, "/127: the first one", "a", "", "fd00::4");
+    f = fixture(dir, "10.9.0.0/24");
+    f.range = subnet("10.9.0.9/32");
+    gets(&f, "a range of one", "a", "", "10.9.0.9");
+    gets(&f, "a range of one, full", "b", "",
+         "-28: network `net` has no free address left in 10.9.0.9/32");
+    f.range = subnet("10.9.0.0/32");
+    gets(&f, "a range that is the network's address", "c", "",
+         "-28: network `net` has no free address left in 10.9.0.0/32");
+    f.range = subnet("10.9.0.254/31");
+    gets(&f, "a range with the broadcast address", "d", "", "10.9.0.254");
+    f = fixture(dir, "fd00::/64");
+    f.range = subnet("fd00::9/128");
+    gets(&f, "an IPv6 range of one", "a", "", "fd00::9");
+}
+
 static void test_examine(int dir)
 {
     struct fixture f = fixture(dir, "10.9.0.0/29");
@@ -311,6 +341,7 @@ static void test_many(int dir)
 int main(void)
 {
     _cleanup_scratch_ struct scratch s = scratch_open();
+    test_point_to_point(s.fd);
     test_order(s.fd);
     test_examine(s.fd);
     test_wanted(s.fd);
