@@ -89,6 +89,21 @@ int subnet_choose6(struct subnet *out, struct err *e);
 /* dns_redirect.c */
 void dns_redirect_add(struct fw_batch *batch, const struct network *n, uint16_t port);
 
+/* routes.c */
+/** What an endpoint's default route of @family leads to; family 0: it has none on @n. */
+struct ip endpoint_gateway(const struct network *n, const struct endpoint *ep, int family);
+/** Routes of an endpoint as the kernel has them. */
+struct endpoint_routes {
+    struct route *items;
+    size_t count;
+};
+/** Those that @ep is to have besides its default route, on its interface @index. */
+struct endpoint_routes endpoint_wanted_routes(const struct network *n, const struct endpoint *ep,
+                                              int index);
+void endpoint_routes_clear(struct endpoint_routes *w);
+/** Removes @found from @w; false: it is not among them. */
+bool endpoint_routes_take(struct endpoint_routes *w, const struct route *found);
+
 /* rate.c */
 enum rate_end { RATE_OUTSIDE, RATE_INSIDE };
 /** Adds to @batch a limit on what @link, one end of the endpoint's veth, sends. Nothing if @ep has
@@ -99,6 +114,14 @@ void rate_set(struct rt_batch *batch, const struct link *link, const struct endp
 /* ports.c */
 /** Appends copies of @from, which may be NULL. */
 void port_mappings_add(struct port_mappings *to, const struct port_mappings *from);
+
+/* endpoint_sysctls.c */
+/** Switches IPv6 on the container's interface on or off, as the network has it or not. */
+int endpoint_set_ipv6(int netns, const struct network *n, const struct endpoint *ep,
+                      const struct endpoint_request *request, struct err *e);
+/** Writes the network's sysctls for the interface. */
+int endpoint_set_sysctls(int netns, const struct network *n, const struct endpoint *ep,
+                         struct err *e);
 
 /* endpoint_ports.c */
 /** Publishes all ports of @ep: the last step of attaching. */

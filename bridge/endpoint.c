@@ -44,10 +44,25 @@ int endpoint_examine(struct net *net, const struct network *n,
 {
     struct pool pool = network_pool(n);
     struct lease_request wanted = wanted_lease(request);
+    if (n->no_addresses)
+        return 0;
     int r = lease_examine(net->leases_fd, &pool, &wanted, request->holder, e);
     if (r < 0)
         err_wrap(e, "network `%s`", n->name);
     return r;
+}
+
+/* Random ids make it unique: nothing else tells containers apart where there are no addresses. */
+static void derive_mac(const struct endpoint_request *request, const char *network, uint8_t mac[6])
+{
+    static const uint8_t none[6];
+    _cleanup_free_ char *text = xasprintf("%s/%s mac", request->id, network);
+    uint64_t h = hash64(text);
+    memcpy(mac, request->mac, 6);
+    if (memcmp(mac, none, 6) != 0)
+        return;
+    mac[0] = 0x02;
+    memcpy(mac + 1, &h, 5);
 }
 
 static int take_lease(struct net *net, const struct network *n,
@@ -56,6 +71,10 @@ static int take_lease(struct net *net, const struct network *n,
     _cleanup_lease_ struct lease lease = {0};
     struct pool pool = network_pool(n);
     struct lease_request wanted = wanted_lease(request);
+    if (n->no_addresses) {
+        derive_mac(request, n->name, ep->mac);
+        return 0;
+    }
     int r = lease_acquire(net->leases_fd, &pool, &wanted, &lease, e);
     if (r == -EADDRINUSE && request->holder) {
         *request->holder = lease;
@@ -84,6 +103,9 @@ static struct endpoint describe(const struct network *n, const struct endpoint_r
         .priority = request->unheld ? request->priority : 0,
         .rate = request->rate,
         .metric = request->metric,
+        .gateway4 = request->gateway4,
+        .gateway6 = request->gateway6,
+        .routes = strv_copy(request->routes),
         .aliases = strv_copy(request->aliases),
     };
     port_mappings_add(&ep.port_mappings, request->port_mappings);
@@ -218,71 +240,6 @@ int endpoint_configure_port(struct net *net, const struct network *n, const stru
     return r < 0 ? r : configure_port_by_index(net, ep, e);
 }
 
-/* A new link has IPv6 on or off as the namespace's defaults say, and those were chosen for the
- * first networks. If this network differs, IPv6 is switched before the link goes up
- * (CVE-2024-32473). */
-static int set_ipv6(int netns, const struct endpoint *ep, const struct endpoint_request *request,
-                    struct err *e)
-{
-    bool wanted = ep->address6.family != 0;
-    if (request->born == (wanted ? BORN_WITH_IPV6 : BORN_WITHOUT_IPV6))
-        return 0;
-    _cleanup_free_ char *key = xasprintf("net/ipv6/conf/%s/disable_ipv6", ep->interface);
-    const struct sysctl sysctls[] = {{key, wanted ? "0" : "1"}, {NULL, NULL}};
-    return netns_sysctls(netns, sysctls, e);
-}
-
-/* The path of the sysctl in "net.ipv4.conf.IFNAME.KEY=VALUE". */
-static char *sysctl_key(const char *text, const char *interface)
-{
-    char *path = xstrndup(text, strcspn(text, "="));
-    for (char *dot = path; (dot = strchr(dot, '.'));)
-        *dot = '/';
-    const char *name = strstr(path, "IFNAME");
-    if (!name)
-        return path;
-    char *key = xasprintf("%.*s%s%s", (int)(name - path), path, interface, name + 6);
-    free(path);
-    return key;
-}
-
-struct sysctl_request {
-    const struct network *n;
-    const char *interface;
-};
-
-static int write_sysctls(void *arg, struct err *e)
-{
-    const struct sysctl_request *request = arg;
-    _cleanup_sysctls_ struct sysctls used = SYSCTLS_APART;
-    strv_each (text, request->n->sysctls) {
-        _cleanup_free_ char *key = sysctl_key(text, request->interface);
-        int r = sysctls_write(&used, key, strchr(text, '=') + 1, e);
-        if (r == -ENOENT && strstr(key, "/neigh/"))
-            err_hint(e, "this kernel has it only in containers with `--userns=host`");
-        else if (r == -ENOENT) { /* no IPv6 on a link with a small MTU */
-            err_clear(e);
-            r = 0;
-        }
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-/* Before the link is up, and by a process of the host, because the container may lack the right to. The definition is a
- * file that people may edit, so each sysctl is checked again. */
-static int set_sysctls(int netns, const struct network *n, const struct endpoint *ep, struct err *e)
-{
-    struct sysctl_request request = {n, ep->interface};
-    strv_each (text, n->sysctls) {
-        int r = network_check_sysctl(text, e);
-        if (r < 0)
-            return r;
-    }
-    return n->sysctls && n->sysctls[0] ? netns_run(netns, write_sysctls, &request, e) : 0;
-}
-
 static int find_interface(struct rt *inside, const char *name, struct link *link, struct err *e)
 {
     int r = rt_get_link(inside, name, link);
@@ -301,33 +258,49 @@ static int configure(struct rt *inside, const struct link *own, const struct net
     if (ep->address6.family)
         rt_add_address(batch, index, &ep->address6, n->subnet6.prefix);
     rt_set_up(batch, index);
-    if (ep->address4.family && network_has_gateway(n))
-        rt_add_default_route(batch, index, &n->gateway4, metric);
-    if (ep->address6.family && network_has_gateway(n))
-        rt_add_default_route(batch, index, &n->gateway6, metric);
+    const struct ip gateways[] = {endpoint_gateway(n, ep, AF_INET),
+                                  endpoint_gateway(n, ep, AF_INET6)};
+    for (size_t i = 0; i < ARRAY_LEN(gateways); i++)
+        if (gateways[i].family)
+            rt_add_default_route(batch, index, &gateways[i], metric);
+    struct endpoint_routes routes = endpoint_wanted_routes(n, ep, index);
+    for (size_t i = 0; i < routes.count; i++)
+        rt_add_route(batch, &routes.items[i]);
+    endpoint_routes_clear(&routes);
     return rt_commit(batch, e);
 }
 
 int endpoint_set_metric(const struct network *n, struct endpoint *ep, struct rt *inside,
                         uint32_t metric, int record_dir, struct err *e)
 {
-    const struct ip *const gateways[] = {ep->address4.family ? &n->gateway4 : NULL,
-                                         ep->address6.family ? &n->gateway6 : NULL};
+    const struct ip gateways[] = {endpoint_gateway(n, ep, AF_INET),
+                                  endpoint_gateway(n, ep, AF_INET6)};
     struct link own;
     int r = find_interface(inside, ep->interface, &own, e);
     if (r < 0)
         return r;
     _cleanup_rt_batch_ struct rt_batch *batch = rt_batch_new(inside);
     for (size_t i = 0; i < ARRAY_LEN(gateways); i++)
-        if (gateways[i] && gateways[i]->family) {
-            rt_add_default_route(batch, own.index, gateways[i], metric);
-            rt_delete_default_route(batch, own.index, gateways[i], ep->metric);
+        if (gateways[i].family) {
+            rt_add_default_route(batch, own.index, &gateways[i], metric);
+            rt_delete_default_route(batch, own.index, &gateways[i], ep->metric);
         }
     r = rt_commit(batch, e);
     if (r < 0)
         return r;
     ep->metric = metric;
     return endpoint_save(ep, record_dir, e);
+}
+
+/* The definition may have been changed since it was read, by a command that has not found this endpoint, or not its
+ * interface. One that changes it from now on finds both. */
+static int follow_change(struct net *net, const struct network *n, struct rt *inside,
+                         const struct endpoint *ep, struct err *e)
+{
+    _cleanup_network_ struct network now = {0};
+    if (network_read(net, n->name, &now, NULL) < 0 || strv_equal(now.routes, n->routes))
+        return 0; /* removed meanwhile: others say so */
+    return endpoint_settle_routes(&now, ep, inside, e);
 }
 
 /* Three things take effect asynchronously. A bridge port forwards only after the kernel's link
@@ -378,8 +351,10 @@ static int attach_steps(struct net *net, const struct network *n, int netns, str
         return err_set(e, r, "find bridge `%s`", n->bridge);
     if ((r = add_guard(net, ep, e)) < 0 || (r = make_port(net, &bridge, netns, n, ep, e)) < 0 ||
         (r = find_interface(inside, ep->interface, &own, e)) < 0 ||
-        (r = set_ipv6(netns, ep, request, e)) < 0 || (r = set_sysctls(netns, n, ep, e)) < 0 ||
+        (r = endpoint_set_ipv6(netns, n, ep, request, e)) < 0 ||
+        (r = endpoint_set_sysctls(netns, n, ep, e)) < 0 ||
         (r = configure(inside, &own, n, ep, request->metric, e)) < 0 ||
+        (r = follow_change(net, n, inside, ep, e)) < 0 ||
         (r = wait_until_reachable(net, inside, ep, e)) < 0 ||
         (r = endpoint_open_ports(net, ep, e)) < 0)
         return r;

@@ -21,7 +21,7 @@ static struct lease *leases_on(const struct network *n, const struct net_leases 
     *count = *ending = 0;
     for (size_t i = 0; i < s->count; i++) {
         const struct endpoint *ep = &s->live[i];
-        if (!streq(ep->network, n->name))
+        if (!streq(ep->network, n->name) || (!ep->address4.family && !ep->address6.family))
             continue;
         *ending += i >= s->count - s->ending;
         leases[*count] = (struct lease){.address4 = ep->address4,

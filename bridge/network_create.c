@@ -58,7 +58,7 @@ static int check_gateway(const struct network *n, const struct subnet *s, const 
         return err_say(e, -EINVAL, "gateway %s is not in a subnet of network `%s`", text, n->name);
     if (subnet_reserves(s, gateway))
         return err_say(e, -EINVAL, "gateway %s is the %s address of %s, not a host's", text,
-                       last ? "broadcast" : "network", subnet);
+                       ip_equal(gateway, &s->address) ? "network" : "broadcast", subnet);
     return 0;
 }
 
@@ -98,9 +98,37 @@ static int check_properties(const struct network *n, bool ipv6, struct err *e)
     return 0;
 }
 
+/* Links only: what needs an address cannot be had. */
+static int check_no_addresses(const struct network *n, bool dual, struct err *e)
+{
+    const char *given = n->subnet4.prefix || n->subnet6.prefix ? "a subnet"
+                        : dual                                 ? "--ipv6"
+                        : n->mode == GATEWAY_ROUTED            ? "--mode routed"
+                        : n->routes                            ? "routes"
+                                                               : NULL;
+    return n->no_addresses && given
+               ? err_say(e, -EINVAL, "a network without addresses cannot have %s", given)
+               : 0;
+}
+
+static int check_routes(const struct network *n, struct err *e)
+{
+    strv_each (text, n->routes) {
+        struct network_route route;
+        int r = network_route_parse(text, &route, e);
+        if (r == 0)
+            r = network_check_route(n, &route.to, &route.gateway, e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 static int check(const struct network *n, bool dual, struct err *e)
 {
-    int r = check_properties(n, dual || n->subnet6.prefix, e);
+    int r = check_no_addresses(n, dual, e);
+    if (r == 0)
+        r = check_properties(n, dual || n->subnet6.prefix, e);
     if (r == 0)
         r = check_subnet(n, &n->subnet4, &n->range4, e);
     if (r == 0)
@@ -168,9 +196,29 @@ static int choose_bridge(struct net *net, struct network *n, struct err *e)
     return err_say(e, -EADDRINUSE, "no interface name is free for network `%s`", n->name);
 }
 
+/* Of a point-to-point subnet (RFC 3021, RFC 6164), the first address is a host's. */
+static struct ip first_host(const struct subnet *s)
+{
+    return subnet_host(s, subnet_host_bits(s) < 2 ? 0 : 1);
+}
+
+/* A range of one address, and that is the gateway's. */
+static int require_room(const struct network *n, const struct subnet *s, const struct subnet *range,
+                        const struct ip *gateway, struct err *e)
+{
+    if (!range->prefix || subnet_host_bits(range) || !ip_equal(&range->address, gateway))
+        return 0;
+    _cleanup_free_ char *part = subnet_text(range), *text = subnet_text(s);
+    err_say(e, -EINVAL, "ip-range %s has only the gateway of network `%s`", part, n->name);
+    err_hint(e, "`--gateway` gives the gateway another address of %s", text);
+    return -EINVAL;
+}
+
 static int choose_subnets(struct net *net, struct network *n, bool dual, struct err *e)
 {
     int r = 0;
+    if (n->no_addresses)
+        return 0;
     if (n->subnet4.prefix)
         r = subnet_require_free(net, &n->subnet4, e);
     else if (dual || !n->subnet6.prefix)
@@ -197,26 +245,15 @@ int network_create(struct net *net, struct network *n, bool dual, struct err *e)
         return lock;
     _cleanup_free_ char *file = xasprintf("%s.json", n->name);
     if (faccessat(net->networks_fd, file, F_OK, 0) == 0)
-/* Of a point-to-point subnet (RFC 3021, RFC 6164), the first address is a host's. */
-static struct ip first_host(const struct subnet *s)
-{
-    return subnet_host(s, subnet_host_bits(s) < 2 ? 0 : 1);
-}
-
-/* A range of one address, and that is the gateway's. */
-static int require_room(const struct network *n, const struct subnet *s, const struct subnet *range,
-                        const struct ip *gateway, struct err *e)
-{
-    if (!range->prefix || subnet_host_bits(range) || !ip_equal(&range->address, gateway))
-        return 0;
-    _cleanup_free_ char *part = subnet_text(range), *text = subnet_text(s);
-    err_say(e, -EINVAL, "ip-range %s has only the gateway of network `%s`", part, n->name);
-    err_hint(e, "`--gateway` gives the gateway another address of %s", text);
-    return -EINVAL;
-}
-
         return err_say(e, -EEXIST, "network `%s` already exists", n->name);
+    /* The host has no address there, and no packet's addresses can be checked. */
+    if (n->no_addresses) {
+        n->mode = GATEWAY_ISOLATED;
+        n->guard = n->dns = false;
+    }
     r = choose_subnets(net, n, dual, e);
+    if (r == 0)
+        r = check_routes(n, e);
     if (r == 0)
         r = choose_bridge(net, n, e);
     if (r < 0)
@@ -303,6 +340,28 @@ int network_link(struct net *net, const char *from, const char *to, bool allow, 
         strv_add(&a.links, to);
     r = network_save(net, &a, e);
     return r == 0 && allow && there ? set_link(net, &a, &z, true, e) : r;
+}
+
+/* ---- change -----------------------------------------------------------------------------------*/
+
+int network_change(struct net *net, const char *name,
+                   int (*change)(struct network *n, void *arg, struct err *e), void *arg,
+                   struct err *e)
+{
+    _cleanup_network_ struct network n = {0};
+    _cleanup_close_ int lock = networks_lock(net, e);
+    int r = lock < 0 ? lock : read_existing(net, name, &n, e);
+    if (r < 0)
+        return r;
+    r = change(&n, arg, e);
+    if (r < 0) {
+        err_wrap(e, "network `%s`", name);
+        return r;
+    }
+    int saved = check_routes(&n, e);
+    if (saved == 0)
+        saved = network_save(net, &n, e);
+    return saved < 0 ? saved : r;
 }
 
 /* ---- remove -----------------------------------------------------------------------------------*/

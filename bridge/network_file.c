@@ -16,6 +16,7 @@ void network_clear(struct network *n)
     strv_free(n->links);
     strv_free(n->link_bridges);
     strv_free(n->sysctls);
+    strv_free(n->routes);
     *n = (struct network){0};
 }
 
@@ -28,6 +29,7 @@ void network_copy(const struct network *n, struct network *out)
     out->links = strv_copy(n->links);
     out->link_bridges = strv_copy(n->link_bridges);
     out->sysctls = strv_copy(n->sysctls);
+    out->routes = strv_copy(n->routes);
 }
 
 struct fw_network network_elements(const struct network *n)
@@ -143,8 +145,10 @@ static int parse_definition(const json_t *j, const char *name, struct network *o
     int64_t mtu = json_int(j, "mtu", 0);
     bool gateways = (!out->subnet4.prefix || out->gateway4.family) &&
                     (!out->subnet6.prefix || out->gateway6.family);
-    if (!interface_name_valid(bridge) || (!out->subnet4.prefix && !out->subnet6.prefix) ||
-        mtu < 0 || mtu > 65535 || (mode && gateway_mode_parse(mode, &out->mode) < 0) ||
+    out->no_addresses = json_flag(j, "no_addresses");
+    if (!interface_name_valid(bridge) ||
+        (!out->no_addresses && !out->subnet4.prefix && !out->subnet6.prefix) || mtu < 0 ||
+        mtu > 65535 || (mode && gateway_mode_parse(mode, &out->mode) < 0) ||
         (!gateways && out->mode != GATEWAY_ISOLATED))
         return err_say(e, -EBADMSG, "the definition of network `%s` is damaged", name);
     out->name = xstrdup(name);
@@ -158,6 +162,8 @@ static int parse_definition(const json_t *j, const char *name, struct network *o
     out->labels = json_strv(j, "labels");
     out->links = json_strv(j, "links");
     out->sysctls = json_strv(j, "sysctls");
+    out->routes = json_strv(j, "routes");
+    out->no_default_route = json_flag(j, "no_default_route");
     out->created = json_int(j, "created", 0);
     return 0;
 }
@@ -188,6 +194,12 @@ json_t *network_to_json(const struct network *n)
     json_object_set_new(j, "dns", json_boolean(n->dns));
     if (n->mtu)
         json_object_set_new(j, "mtu", json_integer(n->mtu));
+    if (n->no_addresses)
+        json_object_set_new(j, "no_addresses", json_true());
+    if (n->routes)
+        json_put_strv(j, "routes", n->routes);
+    if (n->no_default_route)
+        json_object_set_new(j, "no_default_route", json_true());
     json_put_strv(j, "labels", n->labels);
     json_put_strv(j, "links", n->links);
     json_put_strv(j, "sysctls", n->sysctls);

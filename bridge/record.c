@@ -14,6 +14,7 @@ void endpoint_clear(struct endpoint *ep)
     free(ep->host_veth);
     free(ep->interface);
     strv_free(ep->aliases);
+    strv_free(ep->routes);
     port_mappings_clear(&ep->port_mappings);
     *ep = (struct endpoint){0};
 }
@@ -53,6 +54,10 @@ int endpoint_save(const struct endpoint *ep, int record_dir, struct err *e)
         json_object_set_new(j, "rate", json_integer((json_int_t)ep->rate));
     if (ep->metric)
         json_object_set_new(j, "metric", json_integer(ep->metric));
+    put_ip(j, "gateway", &ep->gateway4);
+    put_ip(j, "gateway6", &ep->gateway6);
+    if (ep->routes)
+        json_put_strv(j, "routes", ep->routes);
     json_put_strv(j, "aliases", ep->aliases);
     json_t *port_mappings = json_array();
     for (size_t i = 0; i < ep->port_mappings.count; i++) {
@@ -107,6 +112,7 @@ static int parse_record(const json_t *j, struct endpoint *out)
     out->unheld = json_flag(j, "unheld");
     out->priority = (int)json_int(j, "priority", 0);
     out->aliases = json_strv(j, "aliases");
+    out->routes = json_strv(j, "routes");
     int64_t rate = json_int(j, "rate", 0);
     out->rate = (uint64_t)rate;
     out->metric = (uint32_t)json_int(j, "metric", 0);
@@ -114,7 +120,8 @@ static int parse_record(const json_t *j, struct endpoint *out)
         !interface_name_valid(out->bridge) || !out->container || !out->id ||
         !interface_name_valid(out->host_veth) || !interface_name_valid(out->interface) ||
         (rate && !rate_valid(rate)) || !mac || mac_parse(mac, out->mac) < 0 ||
-        get_ip(j, "address", &out->address4) < 0 || get_ip(j, "address6", &out->address6) < 0)
+        get_ip(j, "address", &out->address4) < 0 || get_ip(j, "address6", &out->address6) < 0 ||
+        get_ip(j, "gateway", &out->gateway4) < 0 || get_ip(j, "gateway6", &out->gateway6) < 0)
         return -EBADMSG;
     const json_t *port_mappings = json_object_get(j, "publish");
     size_t count = json_array_size(port_mappings);

@@ -89,6 +89,14 @@ static void wait_until_open(struct net *net, const struct endpoint *ep)
         nanosleep(&pause, NULL);
 }
 
+static int restore_routes(const struct network *n, const struct endpoint *ep, int netns,
+                          struct err *e)
+{
+    _cleanup_rt_ struct rt *inside = NULL;
+    int r = netns < 0 ? 0 : netns_open_rt(netns, &inside, e);
+    return r < 0 || !inside ? r : endpoint_settle_routes(n, ep, inside, e);
+}
+
 static int restore_endpoint(struct net *net, const struct network *n, const struct link *bridge,
                             const struct live_endpoint *live, struct err *e)
 {
@@ -104,9 +112,11 @@ static int restore_endpoint(struct net *net, const struct network *n, const stru
         wait_until_open(net, ep);
     if (r == 0 && ep->rate)
         r = endpoint_restore_rate(net, ep, live->netns, e);
-    if (r < 0)
+    if (r < 0) {
         err_wrap(e, "container `%s` on network `%s`", ep->container, n->name);
-    return r;
+        return r;
+    }
+    return restore_routes(n, ep, live->netns, e);
 }
 
 /* A failure on one port does not stop the others. */

@@ -132,10 +132,8 @@ static const struct endpoint *endpoint_of(const struct survey *s, const char *id
     return NULL;
 }
 
-static int note_lease(const struct lease *l, void *arg)
+static void note_container(struct survey *s, const struct lease *l, const struct endpoint *ep)
 {
-    struct survey *s = arg;
-    const struct endpoint *ep = endpoint_of(s, l->owner);
     _cleanup_free_ char *address = ip_text(&l->address4), *address6 = ip_text(&l->address6),
                         *mac = mac_text(l->mac), *port = endpoint_port_name(l->owner, s->n->name);
     json_t *j = json_object();
@@ -148,7 +146,25 @@ static int note_lease(const struct lease *l, void *arg)
     if (ep && ep->rate)
         json_object_set_new(j, "rate", json_integer((json_int_t)ep->rate));
     json_array_append_new(s->containers, j);
+}
+
+static int note_lease(const struct lease *l, void *arg)
+{
+    struct survey *s = arg;
+    note_container(s, l, endpoint_of(s, l->owner));
     return 0;
+}
+
+/* Containers without addresses have no leases. */
+static void note_endpoints(struct survey *s)
+{
+    for (size_t i = 0; s->n->no_addresses && i < s->view->count; i++) {
+        const struct endpoint *ep = s->view->endpoints[i].endpoint;
+        struct lease l = {.container = ep->container, .owner = ep->id};
+        memcpy(l.mac, ep->mac, 6);
+        if (streq(ep->network, s->n->name))
+            note_container(s, &l, ep);
+    }
 }
 
 /* ---- the whole network ------------------------------------------------------------------------*/
@@ -204,6 +220,7 @@ int network_survey(struct net *net, const struct network *n, const struct bridge
     int r = look_at_bridge(&s, e);
     if (r == 0)
         r = lease_each(net->leases_fd, n->name, note_lease, &s, e);
+    note_endpoints(&s);
     if (r == 0 && !s.bridge.index && json_array_size(s.containers))
         survey_differs(&s, "bridge `%s` is missing", n->bridge);
     *out = json_object();

@@ -123,6 +123,8 @@ struct inside {
     const struct endpoint *ep; /* its record */
     struct link link;
     bool address4, address6, route4, route6;
+    struct ip gateway4, gateway6;   /* of its default routes */
+    struct endpoint_routes missing; /* other routes that have not been found yet */
 };
 
 static int note_address(const struct address *a, void *arg)
@@ -137,13 +139,27 @@ static int note_address(const struct address *a, void *arg)
     return 0;
 }
 
+static void route_differs(const struct inside *in, const struct route *r, const char *how)
+{
+    struct subnet to = {.address = r->destination, .prefix = r->prefix};
+    _cleanup_free_ char *destination = r->prefix ? subnet_text(&to) : xstrdup("default"),
+                        *via = ip_text(&r->gateway);
+    survey_differs((struct survey *)in->s,
+                   "container `%s`: the route %s by %s %s (`netctr network reload` repairs it)",
+                   in->ep->container, destination, via, how);
+}
+
 static int note_route(const struct route *r, void *arg)
 {
     struct inside *in = arg;
-    if (r->prefix != 0 || r->oif != in->link.index)
+    if (r->oif != in->link.index)
         return 0;
-    in->route4 = in->route4 || ip_equal(&r->gateway, &in->s->n->gateway4);
-    in->route6 = in->route6 || ip_equal(&r->gateway, &in->s->n->gateway6);
+    if (r->protocol == RT_PROTOCOL_NETCTR && !endpoint_routes_take(&in->missing, r))
+        route_differs(in, r, "is none of the network's");
+    if (r->prefix != 0 || r->protocol == RT_PROTOCOL_NETCTR)
+        return 0;
+    in->route4 = in->route4 || ip_equal(&r->gateway, &in->gateway4);
+    in->route6 = in->route6 || ip_equal(&r->gateway, &in->gateway6);
     return 0;
 }
 
@@ -164,8 +180,8 @@ static void compare_families(struct survey *s, const struct inside *in)
         const struct ip *address, *gateway;
         bool address_there, route_there;
     } families[] = {
-        {&ep->address4, &s->n->gateway4, in->address4, in->route4},
-        {&ep->address6, &s->n->gateway6, in->address6, in->route6},
+        {&ep->address4, &in->gateway4, in->address4, in->route4},
+        {&ep->address6, &in->gateway6, in->address6, in->route6},
     };
     for (size_t i = 0; i < ARRAY_LEN(families); i++) {
         _cleanup_free_ char *address = ip_text(families[i].address),
@@ -175,7 +191,8 @@ static void compare_families(struct survey *s, const struct inside *in)
         if (!families[i].address_there)
             differs_inside(s, in->live, xasprintf("`%s` lacks address %s", ep->interface, address));
         /* Without its address, or while down, the interface cannot have the route. */
-        else if ((in->link.flags & IFF_UP) && network_has_gateway(s->n) && !families[i].route_there)
+        else if ((in->link.flags & IFF_UP) && families[i].gateway->family &&
+                 !families[i].route_there)
             differs_inside(s, in->live, xasprintf("the default route by %s is missing", gateway));
     }
 }
@@ -193,6 +210,8 @@ static void compare_inside(struct survey *s, const struct inside *in)
             s, in->live,
             xasprintf("`%s` has MTU %u, the bridge has %u", name, in->link.mtu, s->bridge.mtu));
     compare_families(s, in);
+    for (size_t i = 0; i < in->missing.count && (in->link.flags & IFF_UP); i++)
+        route_differs(in, &in->missing.items[i], "is missing");
 }
 
 /* A container with CAP_NET_ADMIN may have changed anything in its namespace. Returns 1 if its
@@ -211,11 +230,15 @@ static int survey_inside(struct survey *s, const struct live_endpoint *live, str
     }
     if (r < 0)
         return err_set(e, r, "find `%s` of container `%s`", in.ep->interface, in.ep->container);
+    in.gateway4 = endpoint_gateway(s->n, in.ep, AF_INET);
+    in.gateway6 = endpoint_gateway(s->n, in.ep, AF_INET6);
+    in.missing = endpoint_wanted_routes(s->n, in.ep, in.link.index);
     r = rt_each_address(rt, note_address, &in, e);
     if (r == 0)
         r = rt_each_route(rt, note_route, &in, e);
     if (r == 0)
         compare_inside(s, &in);
+    endpoint_routes_clear(&in.missing);
     return r;
 }
 

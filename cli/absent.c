@@ -297,12 +297,15 @@ static const struct absent create_flags[] = {
     {"dns", 0, "`netctr run --dns` sets the servers of a container"},
     {"ignore", 0, NULL},
     {"ingress", 0, NULL},
-    {"interface-name", 0, "`-o bridge=nc-NAME` names the bridge"},
-    {"ipam-driver", 0, NULL},
     {"ipam-opt", 0, NULL},
     {"ipv4", 0, NULL},
-    {"route", 0, NULL},
     {"scope", 0, NULL},
+    {0},
+};
+
+static const struct absent update_flags[] = {
+    {"dns-add", 0, "`netctr run --dns` sets the servers of a container"},
+    {"dns-drop", 0, "`netctr run --dns` sets the servers of a container"},
     {0},
 };
 
@@ -339,6 +342,7 @@ const struct absent *absent_flags(const char *command)
         {"rm", rm_flags},
         {"network create", create_flags},
         {"network connect", connect_flags},
+        {"network update", update_flags},
         {"version", version_flags},
     };
     for (size_t i = 0; i < ARRAY_LEN(tables); i++)

@@ -29,6 +29,16 @@ static int take_flag(struct connect_request *request, const struct given *g, str
     return r;
 }
 
+static int take_list(struct connect_request *request, const char *key, char *const *values,
+                     struct err *e)
+{
+    int r = 0;
+    strv_each (value, values)
+        if (r == 0)
+            r = take_flag(request, &(struct given){key, key, value, 0}, e);
+    return r;
+}
+
 static int connect_container(const struct cli *cli, const char *name,
                              const struct connect_request *request, struct err *e)
 {
@@ -41,7 +51,7 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
                     struct err *e)
 {
     char *ip = NULL, *ip6 = NULL, *mac = NULL, *interface = NULL, *rate = NULL, *priority = NULL;
-    _cleanup_strv_ strv aliases = NULL;
+    _cleanup_strv_ strv aliases = NULL, routes = NULL, gateways = NULL;
     _cleanup_connect_request_ struct connect_request request = {0};
     const struct option options[] = {
         {"ip", 0, OPTION_TEXT, "ADDRESS", "IPv4 address of the container there", &ip},
@@ -53,6 +63,10 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
          &rate},
         {"gw-priority", 0, OPTION_TEXT, "N",
          "the network with the highest one gets the default route", &priority},
+        {"gateway", 0, OPTION_LIST, "ADDRESS",
+         "default route by this address instead of the host's, one for each family", &gateways},
+        {"route", 0, OPTION_LIST, "CIDR@GATEWAY[@METRIC]", "another route of the container",
+         &routes},
         {0},
     };
     int first = command_options(command, options, true, &argc, argv, e);
@@ -68,9 +82,12 @@ int network_connect(const struct cli *cli, const struct command *command, int ar
     int r = connect_request_parse(argv[first], &request, e);
     for (size_t i = 0; r == 0 && i < ARRAY_LEN(given); i++)
         r = take_flag(&request, &given[i], e);
-    strv_each (alias, aliases)
-        if (r == 0)
-            r = take_flag(&request, &(struct given){"alias", "alias", alias, 0}, e);
+    if (r == 0)
+        r = take_list(&request, "alias", aliases, e);
+    if (r == 0)
+        r = take_list(&request, "gateway", gateways, e);
+    if (r == 0)
+        r = take_list(&request, "route", routes, e);
     return r == 0 ? connect_container(cli, argv[first + 1], &request, e) : r;
 }
 

@@ -68,6 +68,12 @@ static const struct {
       .example = "netctr network disconnect back web",
       .risky = true},
      network_disconnect},
+    {{.name = "network update",
+      .usage = "FLAGS NETWORK",
+      .summary = "Change routes and labels while containers are on the network",
+      .example = "netctr network update --route-add 10.9.0.0/16,10.1.0.2 back\n"
+                 "netctr network update --route-drop 10.9.0.0/16 back"},
+     network_update},
     {{.name = "network link",
       .usage = "FROM TO",
       .summary = "Allow containers of FROM to open connections to those of TO",
@@ -116,7 +122,6 @@ static int unknown_verb(const char *word, struct err *e)
         {"remove", "`network rm` removes networks (`netctr network rm --help`)"},
         {"delete", "`network rm` removes networks (`netctr network rm --help`)"},
         {"exists", "`netctr network inspect NAME` fails unless it exists"},
-        {"update", "netctr does not have it yet"},
         {"show", "did you mean `netctr network inspect`?"},
     };
     const char *names[ARRAY_LEN(verbs) + 1] = {NULL};

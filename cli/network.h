@@ -8,6 +8,8 @@ typedef int network_verb(const struct cli *cli, const struct command *command, i
 
 /* network_create.c */
 network_verb network_create_command;
+/* network_update.c */
+network_verb network_update;
 /* network_list.c */
 network_verb network_ls, network_inspect;
 /* network_remove.c */

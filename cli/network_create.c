@@ -4,11 +4,21 @@
 #include <errno.h>
 #include <string.h>
 
-enum opt { OPT_MTU, OPT_ISOLATE, OPT_ICC, OPT_MASQUERADE, OPT_MODE, OPT_IPV6, OPT_BRIDGE, OPTS };
+enum opt {
+    OPT_MTU,
+    OPT_ISOLATE,
+    OPT_ICC,
+    OPT_MASQUERADE,
+    OPT_MODE,
+    OPT_IPV6,
+    OPT_BRIDGE,
+    OPT_NO_DEFAULT_ROUTE,
+    OPTS
+};
 
 struct create_flags {
-    strv subnets, gateways, ranges, labels, sysctls, opts;
-    char *mode, *mtu, *driver;
+    strv subnets, gateways, ranges, labels, sysctls, opts, routes;
+    char *mode, *mtu, *driver, *ipam, *bridge;
     bool ipv6, internal, icc, isolate, no_guard, no_dns;
     const char *said[OPTS]; /* the value of each option that was given, by -o or by a flag */
 };
@@ -21,6 +31,7 @@ static void create_flags_clear(struct create_flags *f)
     strv_free(f->labels);
     strv_free(f->sysctls);
     strv_free(f->opts);
+    strv_free(f->routes);
 }
 
 /* ---- -o KEY=VALUE ----------------------------------------------------------------------------*/
@@ -103,6 +114,7 @@ static const struct {
     {"com.docker.network.enable_ipv6", OPT_IPV6},
     {"com.docker.network.bridge.name", OPT_BRIDGE},
     {"bridge", OPT_BRIDGE},
+    {"no_default_route", OPT_NO_DEFAULT_ROUTE},
 };
 
 static int unknown_opt(const char *key, struct err *e)
@@ -115,8 +127,36 @@ static int unknown_opt(const char *key, struct err *e)
     if (near)
         err_hint(e, "did you mean `%s`?", near);
     else
-        err_hint(e, "mtu, isolate, icc, mode, bridge, or docker's names for them");
+        err_hint(e,
+                 "mtu, isolate, icc, mode, bridge, no_default_route, or docker's names for them");
     return -EINVAL;
+}
+
+/* Options of docker and podman that netctr refuses. */
+static int refuse_opt(const char *key, struct err *e)
+{
+    static const struct {
+        const char *key, *instead;
+    } refused[] = {
+        {"metric", "`--network NAME:gw-priority=N` decides which network has the default route"},
+        {"vrf", "netctr does not have it"},
+        {"vlan", "netctr does not have it"},
+        {"com.docker.network.bridge.host_binding_ipv4",
+         "`run -p ADDRESS:PORT:PORT` binds one address"},
+        {"com.docker.network.container_iface_prefix", "`--network NAME:name=IFNAME` names it"},
+        {"com.docker.network.host_ipv4", "netctr does not have it"},
+        {"com.docker.network.bridge.inhibit_ipv4", "`--mode isolated` gives the bridge no address"},
+        {"com.docker.network.bridge.trusted_host_interfaces", "`--mode routed` opens ports to all"},
+        {"outbound_addr4", "netctr does not have it"},
+        {"outbound_addr6", "netctr does not have it"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+        if (streq(refused[i].key, key)) {
+            err_say(e, -EINVAL, "network option `%s` is not supported", key);
+            err_hint(e, "%s", refused[i].instead);
+            return -EINVAL;
+        }
+    return unknown_opt(key, e);
 }
 
 /* Several names and a flag may stand for the same option: their values must agree. */
@@ -139,6 +179,7 @@ static void note_flags(struct create_flags *f)
     f->said[OPT_MTU] = f->mtu;
     f->said[OPT_ICC] = f->icc ? NULL : "false"; /* true may only be the default */
     f->said[OPT_ISOLATE] = f->isolate ? NULL : "false";
+    f->said[OPT_BRIDGE] = f->bridge;
     f->said[OPT_IPV6] = f->ipv6 ? "true" : NULL;
 }
 
@@ -150,7 +191,7 @@ static int take_opt(const char *text, struct create_flags *f, struct network *n,
     while (i < ARRAY_LEN(opts) && !streq(opts[i].key, key))
         i++;
     if (i == ARRAY_LEN(opts))
-        return unknown_opt(key, e);
+        return refuse_opt(key, e);
     if (!equals || !equals[1])
         return err_say(e, -EINVAL, "network option `%s` has no value", key);
     int r = agree(f, opts[i].what, key, equals + 1, e);
@@ -164,6 +205,7 @@ static int take_opt(const char *text, struct create_flags *f, struct network *n,
     case OPT_MODE: return take_mode(equals + 1, n, e);
     case OPT_IPV6: return take_flag(key, equals + 1, &f->ipv6, e);
     case OPT_BRIDGE: return take_bridge(key, equals + 1, n, e);
+    case OPT_NO_DEFAULT_ROUTE: return take_flag(key, equals + 1, &n->no_default_route, e);
     case OPTS: break;
     }
     return 0;
@@ -215,6 +257,31 @@ static int take_ranges(char *const *texts, struct network *n, struct err *e)
     return r;
 }
 
+static int take_routes(char *const *texts, struct network *n, struct err *e)
+{
+    strv_each (text, texts) {
+        struct network_route route;
+        int r = network_route_parse(text, &route, e);
+        if (r < 0)
+            return r;
+        strv_add_take(&n->routes, network_route_text(&route, ','));
+    }
+    return 0;
+}
+
+/* Podman's names, and docker's for no addresses. */
+static int take_ipam(const char *driver, struct network *n, struct err *e)
+{
+    n->no_addresses = streq(driver, "none") || streq(driver, "null");
+    if (n->no_addresses || streq(driver, "default") || streq(driver, "host-local"))
+        return 0;
+    err_say(e, -EINVAL, "unknown ipam driver `%s`", driver);
+    err_hint(e, streq(driver, "dhcp")
+                    ? "`--ipam-driver none` leaves addresses to a DHCP client in the container"
+                    : "none (no addresses), or host-local (netctr chooses them)");
+    return -EINVAL;
+}
+
 /* ---- compose ---------------------------------------------------------------------------------*/
 
 static int compose(struct create_flags *f, const char *name, struct network *n, struct err *e)
@@ -233,6 +300,10 @@ static int compose(struct create_flags *f, const char *name, struct network *n, 
     int r = f->mode ? take_mode(f->mode, n, e) : 0;
     if (r == 0 && f->mtu)
         r = take_mtu(f->mtu, n, e);
+    if (r == 0 && f->ipam)
+        r = take_ipam(f->ipam, n, e);
+    if (r == 0 && f->bridge)
+        r = take_bridge("--interface-name", f->bridge, n, e);
     note_flags(f);
     strv_each (opt, f->opts)
         if (r == 0)
@@ -241,7 +312,9 @@ static int compose(struct create_flags *f, const char *name, struct network *n, 
         r = take_subnets(f->subnets, "subnet", &n->subnet4, &n->subnet6, e);
     if (r == 0)
         r = take_gateways(f->gateways, n, e);
-    return r == 0 ? take_ranges(f->ranges, n, e) : r;
+    if (r == 0)
+        r = take_ranges(f->ranges, n, e);
+    return r == 0 ? take_routes(f->routes, n, e) : r;
 }
 
 static int create(const struct cli *cli, struct create_flags *f, const char *name, struct err *e)
@@ -270,6 +343,10 @@ int network_create_command(const struct cli *cli, const struct command *command,
          "address of the host on the network (default: the first)", &f.gateways},
         {"ip-range", 0, OPTION_LIST, "CIDR",
          "give containers addresses from this part of the subnet", &f.ranges},
+        {"route", 0, OPTION_LIST, "CIDR,GATEWAY[,METRIC]",
+         "a route that each container gets besides its default route", &f.routes},
+        {"ipam-driver", 0, OPTION_TEXT, "none", "no addresses: only links between containers",
+         &f.ipam},
         {"ipv6", 0, OPTION_FLAG, NULL, "IPv4 and IPv6; subnets that are not given are chosen",
          &f.ipv6},
         {"mode", 0, OPTION_TEXT, "MODE",
@@ -290,6 +367,7 @@ int network_create_command(const struct cli *cli, const struct command *command,
          "sysctl of each container: net.ipv4.conf.IFNAME.KEY, with the word IFNAME, `all` or `default`",
          &f.sysctls},
         {"label", 0, OPTION_LIST, "K=V", "add a label", &f.labels},
+        {"interface-name", 0, OPTION_TEXT, "NAME", "name of the bridge: nc-…", &f.bridge},
         {"opt", 'o', OPTION_LIST, "K=V", "an option by its name in docker or podman", &f.opts},
         {"driver", 'd', OPTION_TEXT, "bridge", "the driver; bridge is the only one", &f.driver},
         {0},

@@ -33,6 +33,7 @@ static const struct nla_policy neighbour_policy[NDA_MAX + 1] = {
 };
 static const struct nla_policy route_policy[RTA_MAX + 1] = {
     [RTA_OIF] = {.type = NLA_U32},
+    [RTA_PRIORITY] = {.type = NLA_U32},
 };
 static const struct nla_policy table_policy[NDTA_MAX + 1] = {
     [NDTA_THRESH2] = {.type = NLA_U32},
@@ -188,6 +189,8 @@ static int on_route(struct nl_msg *m, void *arg)
         return NL_OK;
     struct route r = {.family = rtm->rtm_family,
                       .prefix = rtm->rtm_dst_len,
+                      .protocol = rtm->rtm_protocol,
+                      .metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0,
                       .on_link = !a[RTA_GATEWAY] && !a[RTA_VIA] && !a[RTA_MULTIPATH],
                       .oif = a[RTA_OIF] ? (int)nla_get_u32(a[RTA_OIF]) : 0};
     (void)copy_ip(a[RTA_DST], r.family, &r.destination);

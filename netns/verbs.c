@@ -292,6 +292,52 @@ void rt_delete_default_route(struct rt_batch *b, int index, const struct ip *gat
     rt_push(b, m, true, xasprintf("delete default route via %s", text));
 }
 
+static struct rtnl_route *marked_route(const struct route *r)
+{
+    struct rtnl_route *route = rtnl_route_alloc();
+    struct rtnl_nexthop *hop = rtnl_route_nh_alloc();
+    struct nl_addr *to = r->prefix ? address_of(&r->destination, r->prefix)
+                                   : nl_addr_build(r->gateway.family, NULL, 0);
+    struct nl_addr *via = address_of(&r->gateway, -1);
+    rtnl_route_set_family(route, (uint8_t)r->gateway.family);
+    rtnl_route_set_dst(route, to);
+    rtnl_route_set_protocol(route, RT_PROTOCOL_NETCTR);
+    rtnl_route_set_priority(route, r->metric);
+    rtnl_route_nh_set_gateway(hop, via);
+    rtnl_route_nh_set_ifindex(hop, r->oif);
+    rtnl_route_add_nexthop(route, hop);
+    nl_addr_put(to);
+    nl_addr_put(via);
+    return route;
+}
+
+static char *route_words(const struct route *r)
+{
+    _cleanup_free_ char *to = ip_text(&r->destination), *via = ip_text(&r->gateway);
+    return r->prefix ? xasprintf("route to %s/%u by %s", to, r->prefix, via)
+                     : xasprintf("default route by %s", via);
+}
+
+void rt_add_route(struct rt_batch *b, const struct route *r)
+{
+    struct rtnl_route *route = marked_route(r);
+    struct nl_msg *m = NULL;
+    rtnl_route_build_add_request(route, NLM_F_EXCL, &m);
+    rtnl_route_put(route);
+    _cleanup_free_ char *text = route_words(r);
+    rt_push(b, m, false, xasprintf("add the %s", text));
+}
+
+void rt_delete_route(struct rt_batch *b, const struct route *r)
+{
+    struct rtnl_route *route = marked_route(r);
+    struct nl_msg *m = NULL;
+    rtnl_route_build_del_request(route, 0, &m);
+    rtnl_route_put(route);
+    _cleanup_free_ char *text = route_words(r);
+    rt_push(b, m, true, xasprintf("delete the %s", text));
+}
+
 static struct rtnl_neigh *neighbour(int index, const struct ip *address)
 {
     struct rtnl_neigh *n = rtnl_neigh_alloc();

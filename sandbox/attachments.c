@@ -65,6 +65,23 @@ int attachment_name_interface(struct sandbox *sb, struct attachment *p, struct e
     return 0;
 }
 
+static int check_routes(const struct attachment *p, struct err *e)
+{
+    const struct ip *const gateways[] = {&p->wanted.gateway4, &p->wanted.gateway6};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(gateways); i++)
+        if (gateways[i]->family)
+            r = network_check_route(&p->network, NULL, gateways[i], e);
+    strv_each (text, p->wanted.routes) {
+        struct network_route route;
+        if (r == 0)
+            r = network_route_parse(text, &route, e);
+        if (r == 0)
+            r = network_check_route(&p->network, &route.to, &route.gateway, e);
+    }
+    return r;
+}
+
 /* Refuses what the network cannot provide, before anything is created. */
 int attachment_check(struct sandbox *sb, struct attachment *p, struct err *e)
 {
@@ -80,12 +97,21 @@ int attachment_check(struct sandbox *sb, struct attachment *p, struct err *e)
             return err_say(e, -EINVAL, "address %s: network `%s` has no %s", text, n->name,
                            wanted[i]->family == AF_INET ? "IPv4" : "IPv6");
         }
-    int r = p->wanted.rate ? rate_require(sb->net, e) : 0;
+    int r = check_routes(p, e);
+    if (r == 0 && p->wanted.rate)
+        r = rate_require(sb->net, e);
     return r < 0 ? r : attachment_name_interface(sb, p, e);
 }
 
 /* Metrics leave gaps, so that a later network's fits between two others without changing their routes. */
 #define METRIC_STEP 1000u
+
+/* Has it a default route to the outside, by the network's gateway or its own? */
+static bool leads_out(const struct attachment *p)
+{
+    return network_has_gateway(&p->network) &&
+           (!p->network.no_default_route || p->wanted.gateway4.family || p->wanted.gateway6.family);
+}
 
 static bool comes_before(const struct attachment *a, const struct attachment *b)
 {
@@ -98,7 +124,7 @@ static void rank_all(struct sandbox *sb)
 {
     for (size_t i = 0; i < sb->attachment_count; i++)
         for (size_t k = 0; k < sb->attachment_count; k++)
-            if (network_has_gateway(&sb->attachments[k].network) &&
+            if (leads_out(&sb->attachments[k]) &&
                 comes_before(&sb->attachments[k], &sb->attachments[i]))
                 sb->attachments[i].metric += METRIC_STEP;
 }
@@ -139,8 +165,10 @@ struct attachment *attachments_gateway(struct sandbox *sb)
     struct attachment *best = NULL;
     for (size_t i = 0; i < sb->attachment_count; i++) {
         struct attachment *p = &sb->attachments[i];
-        if (network_has_gateway(&p->network) &&
-            (!best || p->wanted.priority > best->wanted.priority))
+        if (!network_has_gateway(&p->network))
+            continue;
+        if (!best || leads_out(p) > leads_out(best) ||
+            (leads_out(p) == leads_out(best) && p->wanted.priority > best->wanted.priority))
             best = p;
     }
     return best;
@@ -170,7 +198,7 @@ static uint32_t metric_behind(struct sandbox *sb, const struct attachment *p, ui
     uint32_t high = 0;
     for (size_t i = 0; i < sb->attachment_count; i++) {
         const struct attachment *other = &sb->attachments[i];
-        if (other != p && network_has_gateway(&other->network) && other->metric > low &&
+        if (other != p && leads_out(other) && other->metric > low &&
             (!high || other->metric < high))
             high = other->metric;
     }
@@ -192,11 +220,11 @@ static int stand_back(struct sandbox *sb, struct attachment *before, const struc
 int attachment_rank(struct sandbox *sb, struct attachment *p, struct rt *inside, struct err *e)
 {
     struct attachment *behind = NULL, *way_out = NULL;
-    if (!network_has_gateway(&p->network))
+    if (!leads_out(p))
         return 0;
     for (size_t i = 0; i < sb->attachment_count; i++) {
         struct attachment *other = &sb->attachments[i];
-        if (other == p || !network_has_gateway(&other->network))
+        if (other == p || !leads_out(other))
             continue;
         if (!way_out || other->metric < way_out->metric)
             way_out = other;

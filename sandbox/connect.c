@@ -76,6 +76,7 @@ static void copy_request(const struct connect_request *from, struct connect_requ
     to->network = xstrdup(from->network);
     to->interface = from->interface ? xstrdup(from->interface) : NULL;
     to->aliases = strv_copy(from->aliases);
+    to->routes = strv_copy(from->routes);
 }
 
 int sandbox_connect(struct sandbox *sb, const struct connect_request *request, struct err *e)

@@ -10,6 +10,7 @@ void connect_request_clear(struct connect_request *a)
     free(a->network);
     free(a->interface);
     strv_free(a->aliases);
+    strv_free(a->routes);
     *a = (struct connect_request){0};
 }
 
@@ -76,6 +77,24 @@ static int take_priority(struct connect_request *a, const char *value, struct er
     return 0;
 }
 
+static int take_gateway(struct connect_request *a, const char *value, struct err *e)
+{
+    struct ip ip;
+    if (ip_parse(value, &ip) < 0 || ip_is_any(&ip))
+        return err_say(e, -EINVAL, "gateway `%s` is not an address", value);
+    *(ip.family == AF_INET ? &a->gateway4 : &a->gateway6) = ip;
+    return 0;
+}
+
+static int take_route(struct connect_request *a, const char *value, struct err *e)
+{
+    struct network_route route;
+    int r = network_route_parse(value, &route, e);
+    if (r == 0)
+        strv_add_take(&a->routes, network_route_text(&route, '@'));
+    return r;
+}
+
 static const struct {
     const char *key;
     int (*take)(struct connect_request *a, const char *value, struct err *e);
@@ -87,6 +106,8 @@ static const struct {
     {"alias", take_alias},
     {"rate", take_rate},
     {"gw-priority", take_priority},
+    {"gateway", take_gateway},
+    {"route", take_route},
     {"interface_name", take_interface}, /* podman's name of the option */
 };
 
@@ -105,7 +126,7 @@ int connect_request_set(struct connect_request *a, const char *key, const char *
     if (near)
         err_hint(e, "did you mean `%s`?", near);
     else
-        err_hint(e, "ip, ip6, mac, name, alias, rate or gw-priority");
+        err_hint(e, "ip, ip6, mac, name, alias, rate, gw-priority, gateway or route");
     return -EINVAL;
 }
 
@@ -156,6 +177,7 @@ char *connect_request_text(const struct connect_request *a)
     char *text = xstrdup(a->network);
     _cleanup_free_ char *ip4 = ip_text(&a->address4), *ip6 = ip_text(&a->address6),
                         *mac = mac_text(a->mac), *rate = a->rate ? rate_text(a->rate) : NULL,
+                        *via4 = ip_text(&a->gateway4), *via6 = ip_text(&a->gateway6),
                         *priority = a->priority ? xasprintf("%d", a->priority) : NULL;
     add_option(&text, "ip", ip4);
     add_option(&text, "ip6", ip6);
@@ -166,6 +188,10 @@ char *connect_request_text(const struct connect_request *a)
         add_option(&text, "alias", alias);
     add_option(&text, "rate", rate);
     add_option(&text, "gw-priority", priority);
+    add_option(&text, "gateway", via4);
+    add_option(&text, "gateway", via6);
+    strv_each (route, a->routes)
+        add_option(&text, "route", route);
     return text;
 }
 

@@ -146,7 +146,12 @@ static void put_loopback(FILE *f, const struct view *v)
 {
     static const struct ip loopback = {.family = AF_INET, .bytes = {127, 0, 0, 1}};
     const struct sandbox_files *s = v->sb->request.files;
-    if (v->sb->attachment_count == 0 && v->count == 0)
+    bool has_address = false;
+    for (size_t i = 0; i < v->sb->attachment_count; i++)
+        has_address = has_address || !v->sb->attachments[i].network.no_addresses;
+    for (size_t i = 0; i < v->count; i++)
+        has_address = has_address || !v->shared[i].network.no_addresses;
+    if (!has_address)
         put_hosts_line(f, &loopback, s->hostname, s->name);
 }
 

@@ -167,6 +167,9 @@ static int restore_attachment(struct sandbox *sb, struct endpoint *ep, struct er
                                          .address4 = ep->address4,
                                          .address6 = ep->address6,
                                          .aliases = strv_copy(ep->aliases),
+                                         .gateway4 = ep->gateway4,
+                                         .gateway6 = ep->gateway6,
+                                         .routes = strv_copy(ep->routes),
                                          .rate = ep->rate,
                                          .priority = ep->priority};
     memcpy(p->wanted.mac, ep->mac, 6);

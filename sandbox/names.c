@@ -28,7 +28,9 @@ int attachment_name(struct sandbox *sb, struct attachment *p, struct err *e)
                            .servers = f ? (strv)f->servers : NULL,
                            .internal = !network_has_gateway(&p->network)};
     int names;
-    p->served = network_is_served(&p->network);
+    p->served = network_is_served(&p->network) || p->network.no_addresses;
+    if (p->network.no_addresses)
+        return 0;
     add_name(&n.names, sb->name);
     add_name(&n.names, sb->id);
     if (f)
@@ -45,6 +47,8 @@ int attachment_name(struct sandbox *sb, struct attachment *p, struct err *e)
 int attachment_unname(struct sandbox *sb, struct attachment *p, struct err *e)
 {
     int names;
+    if (p->network.no_addresses)
+        return 0;
     int r = sandboxes_names(sb->all, &names, e);
     return r == 0 ? names_leave(names, p->network.name, sb->id, e) : r;
 }

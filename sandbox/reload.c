@@ -202,6 +202,43 @@ static int restore_once(struct sandboxes *s, struct err *e)
     return r;
 }
 
+struct settling {
+    const struct network *n;
+    int first; /* first failure */
+    struct err *e;
+};
+
+static int settle_routes(struct sandbox_record *r, void *arg)
+{
+    struct settling *s = arg;
+    _cleanup_close_ int netns = -1;
+    for (size_t i = 0; i < r->endpoints.count && r->state == SANDBOX_LIVES; i++) {
+        _cleanup_rt_ struct rt *inside = NULL;
+        _cleanup_err_ struct err step = ERR_INIT;
+        if (!streq(r->endpoints.items[i].network, s->n->name) ||
+            (netns = sandbox_open_netns(r)) < 0)
+            continue;
+        int code = netns_open_rt(netns, &inside, &step);
+        if (code == 0 && inside)
+            code = endpoint_settle_routes(s->n, &r->endpoints.items[i], inside, &step);
+        err_note(&s->first, code, s->e, &step);
+    }
+    return 0;
+}
+
+int sandboxes_settle_routes(struct sandboxes *s, const char *network, struct err *e)
+{
+    struct net *net;
+    _cleanup_network_ struct network n = {0};
+    struct settling settling = {.n = &n, .e = e};
+    int r = sandboxes_net(s, &net, e);
+    _cleanup_close_ int lock = r < 0 ? r : sandboxes_lock(s, e);
+    r = lock < 0 ? lock : network_load(net, network, &n, e);
+    if (r == 0)
+        r = sandbox_each(s, settle_routes, &settling, e);
+    return r < 0 ? r : settling.first;
+}
+
 static void note_remaining(const char *network, const char *what, void *arg)
 {
     strv *remaining = arg;

@@ -12,17 +12,6 @@ static bool same_ip(const struct ip *wanted, const struct ip *has)
     return !wanted->family || ip_equal(wanted, has);
 }
 
-static bool same_words(char *const *a, char *const *b)
-{
-    size_t count = strv_len(a);
-    if (count != strv_len(b))
-        return false;
-    for (size_t i = 0; i < count; i++)
-        if (!streq(a[i], b[i]))
-            return false;
-    return true;
-}
-
 /* Is the endpoint what @p asks for, on the network as it is defined now? */
 static bool fits(const struct attachment *p, const struct endpoint *ep)
 {
@@ -34,7 +23,8 @@ static bool fits(const struct attachment *p, const struct endpoint *ep)
            same_ip(&w->address6, &ep->address6) && w->rate == ep->rate &&
            (memcmp(w->mac, none, 6) == 0 || memcmp(w->mac, ep->mac, 6) == 0) &&
            (p->any_interface || streq(w->interface, ep->interface)) &&
-           same_words(w->aliases, ep->aliases);
+           strv_equal(w->aliases, ep->aliases) && strv_equal(w->routes, ep->routes) &&
+           ip_equal(&w->gateway4, &ep->gateway4) && ip_equal(&w->gateway6, &ep->gateway6);
 }
 
 static struct attachment *find_fitting(struct sandbox *sb, const struct endpoint *ep)

@@ -49,6 +49,9 @@ struct network {
     struct subnet range4, range6; /**< allocate from here; family 0: from the whole subnet */
     struct ip gateway4;           /**< the bridge's own address; family 0: none */
     struct ip gateway6;
+    bool no_addresses;     /**< links only: no subnet, containers get no addresses */
+    strv routes;           /**< of each container, network_route_text() with ',' */
+    bool no_default_route; /**< containers get no default route by its gateway */
     enum gateway_mode mode;
     bool internal;     /**< no traffic from or to the outside */
     bool icc;          /**< its containers may talk to each other */
@@ -68,6 +71,22 @@ static inline bool network_has_gateway(const struct network *n)
 {
     return !n->internal && n->mode != GATEWAY_ISOLATED;
 }
+
+/** A route of a container on a network, besides its default route. */
+struct network_route {
+    struct subnet to; /**< prefix 0: the default route */
+    struct ip gateway;
+    uint32_t metric;
+};
+/** Parses "10.1.0.0/16,10.88.0.9[,METRIC]" as podman has it, or with '@' in place of the commas; the destination may be
+ *  `default`. The metric is 100 unless it is given. -EINVAL with a text. */
+int network_route_parse(const char *text, struct network_route *out, struct err *e);
+/** The inverse, with @separator between the parts; caller frees. */
+char *network_route_text(const struct network_route *r, char separator);
+/** Could a container on @n have this route, or with @to NULL a default route by @gateway? -EINVAL with a text: the gateway
+ *  is not a host's address on the network. */
+int network_check_route(const struct network *n, const struct subnet *to, const struct ip *gateway,
+                        struct err *e);
 /** "nat", "routed" or "isolated"; else -EINVAL. */
 int gateway_mode_parse(const char *text, enum gateway_mode *out);
 const char *gateway_mode_name(enum gateway_mode mode);
@@ -93,6 +112,12 @@ int network_each_checked(struct net *net, int (*each)(const struct network *n, v
  *  one; with @dual, one of each missing family. -EEXIST: the name is taken. -EADDRINUSE: a subnet
  *  overlaps one in use, which the text names. -EINVAL: the properties contradict each other. */
 int network_create(struct net *net, struct network *n, bool dual, struct err *e);
+/** Changes the definition of @name: with the definitions locked, @change gets it as it is, and it is stored after 0 or a
+ *  positive result, which is returned. What changes for the containers is the caller's business. -ENOENT with a text:
+ *  there is no such network. */
+int network_change(struct net *net, const char *name,
+                   int (*change)(struct network *n, void *arg, struct err *e), void *arg,
+                   struct err *e);
 /** Removes a network: firewall elements, bridge device, leases, links from other networks, and last
  *  its definition. The caller must hold the store's lock and have checked that no container is on
  *  the network. */
@@ -170,6 +195,9 @@ struct endpoint {
     int priority;    /**< the network with the highest one gets the default route; of unheld ones */
     uint64_t rate;   /**< bits per second in each direction; 0: no limit */
     uint32_t metric; /**< of its default route, if the network has one */
+    struct ip gateway4,
+        gateway6; /**< of its default route instead of the network's; family 0: none */
+    strv routes;  /**< its own, besides those of the network; network_route_text() */
     strv aliases;
     struct port_mappings port_mappings;
 };
@@ -184,9 +212,11 @@ struct endpoint_request {
     struct ip address4, address6; /**< family 0: any */
     uint8_t mac[6];               /**< all zero: any */
     char *const *aliases;
-    uint64_t rate;   /**< RATE_MIN to RATE_MAX; 0: no limit */
-    uint32_t metric; /**< of the default route; the smallest wins */
-    int born;        /**< BORN_…: do new links of the namespace have IPv6? */
+    uint64_t rate;                /**< RATE_MIN to RATE_MAX; 0: no limit */
+    uint32_t metric;              /**< of the default route; the smallest wins */
+    struct ip gateway4, gateway6; /**< of the default route; family 0: the network's */
+    char *const *routes;          /**< network_route_text() */
+    int born;                     /**< BORN_…: do new links of the namespace have IPv6? */
     const struct port_mappings *port_mappings; /**< with their final host ports; NULL: none */
     bool unheld;                               /**< as struct endpoint */
     int priority;                              /**< likewise */
@@ -221,6 +251,10 @@ int endpoint_examine(struct net *b, const struct network *n, const struct endpoi
  *  route, and in the record in @record_dir. @inside is the container's namespace. */
 int endpoint_set_metric(const struct network *n, struct endpoint *ep, struct rt *inside,
                         uint32_t metric, int record_dir, struct err *e);
+/** Gives the container's interface the routes of the network, as @n has them, and its own; removes those that netctr has
+ *  added before. Does nothing if the interface is missing or down. @inside is the container's namespace. */
+int endpoint_settle_routes(const struct network *n, const struct endpoint *ep, struct rt *inside,
+                           struct err *e);
 /** Undoes endpoint_attach() in the opposite order and removes the record last. Accepts steps that
  *  are undone already. Goes on after a failure and returns the first. @defer_link: leaves the veth
  *  of a guarded endpoint to links_retire(), because deleting it takes 16-29 ms; without its guard

@@ -284,6 +284,15 @@ int engine_network_each(struct engine *engine, int (*each)(const struct network 
  *  "changed_inside" and "live". Caller owns *@out. */
 int engine_network_inspect(struct engine *engine, const char *name, json_t **out, struct err *e);
 /** Allows containers of @from to open connections to those of @to, or withdraws that. */
+/** What is to change in a network. A route to drop may be its destination alone. */
+struct network_changes {
+    char *const *add_routes, *const *drop_routes; /**< network_route_parse() */
+    char *const *add_labels, *const *drop_labels; /**< K=V; K */
+};
+/** Changes the definition, then the routes of the containers on the network; goes on after a failure there. If it is
+ *  killed in between, sandboxes_restore() goes on. -ENOENT: there is no such route or label. */
+int engine_network_update(struct engine *engine, const char *name,
+                          const struct network_changes *changes, struct err *e);
 int engine_network_link(struct engine *engine, const char *from, const char *to, bool allow,
                         struct err *e);
 /** Opens or closes forwarding between the host's own links: net_open_forwarding(). */

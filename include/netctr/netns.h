@@ -187,7 +187,11 @@ struct route {
     uint8_t prefix;
     bool on_link; /**< no gateway: the addresses are on the link */
     int oif;
+    uint8_t protocol; /**< RTPROT_…: who has added it */
+    uint32_t metric;
 };
+/** The protocol of the routes that rt_add_route() adds. */
+#define RT_PROTOCOL_NETCTR 78
 /** Calls @each for every unicast route of the main table and every local prefix, both families. A
  *  negative result ends the walk and is returned. */
 int rt_each_route(struct rt *rt, int (*each)(const struct route *route, void *arg), void *arg,
@@ -299,6 +303,10 @@ void rt_add_address(struct rt_batch *b, int index, const struct ip *address, uin
 void rt_add_default_route(struct rt_batch *b, int index, const struct ip *gateway, uint32_t metric);
 void rt_delete_default_route(struct rt_batch *b, int index, const struct ip *gateway,
                              uint32_t metric);
+/** Adds @route, by its gateway on link @route->oif, with the mark RT_PROTOCOL_NETCTR. Its metric is the kernel's. */
+void rt_add_route(struct rt_batch *b, const struct route *route);
+/** Deletes one that rt_add_route() has added; succeeds if it is gone. */
+void rt_delete_route(struct rt_batch *b, const struct route *route);
 /** Adds a permanent neighbour, or replaces the present one. */
 void rt_add_neighbour(struct rt_batch *b, int index, const struct ip *address,
                       const uint8_t mac[6]);

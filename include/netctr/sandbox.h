@@ -172,6 +172,9 @@ int sandboxes_reload_locked(struct sandboxes *s, struct err *e);
 /** Before a command changes the network: replaces tables of an older schema. Refuses (-EPROTONOSUPPORT) while a
  *  container runs under a netctr whose schema differs, unless the tables have ours. */
 int sandboxes_upgrade_tables(struct sandboxes *s, struct err *e);
+/** Gives all that are on @network its routes, as the definition has them now; goes on after a failure and returns the
+ *  first. */
+int sandboxes_settle_routes(struct sandboxes *s, const char *network, struct err *e);
 /** sandboxes_reload(), whatever is left of the firewall. After an error, @restored says whether only the deletion of stale
  *  conntrack entries failed. */
 int sandboxes_restore_firewall(struct sandboxes *s, bool *restored, struct err *e);
@@ -200,12 +203,14 @@ struct connect_request {
     struct ip address4, address6;
     uint8_t mac[6];
     strv aliases;
-    uint64_t rate; /**< bits a second; 0: no limit */
-    int priority;  /**< the network with the highest one gets the default route */
+    uint64_t rate;                /**< bits a second; 0: no limit */
+    int priority;                 /**< the network with the highest one gets the default route */
+    struct ip gateway4, gateway6; /**< of its default route; family 0: the network's */
+    strv routes;                  /**< network_route_text() with '@' */
 };
 void connect_request_clear(struct connect_request *a);
 #define _cleanup_connect_request_ __attribute__((cleanup(connect_request_clear)))
-/** Parses NAME[:ip=…,ip6=…,mac=…,name=…,alias=…,rate=…,gw-priority=…]. -EINVAL with a text. */
+/** Parses NAME[:ip=…,ip6=…,mac=…,name=…,alias=…,rate=…,gw-priority=…,gateway=…,route=…]. -EINVAL with a text. */
 int connect_request_parse(const char *text, struct connect_request *out, struct err *e);
 /** Sets one of these options. -EINVAL with a text. */
 int connect_request_set(struct connect_request *a, const char *key, const char *value,

@@ -30,7 +30,7 @@ knows_the_networks() {
         grep '^    netctr network' "$top/README.md" | has -w "$command" || fail "the README does not know \`network $command'"
         netctr network "$command" --help >/dev/null
     done
-    for flag in $({ netctr network create --help && netctr network connect --help; } | grep -o -- '--[a-z-]*' | sort -u); do
+    for flag in $({ netctr network create --help && netctr network connect --help && netctr network update --help; } | grep -o -- '--[a-z-]*' | sort -u); do
         case $flag in --disable-dns | --driver | --opt) continue ;; esac
         grep -qF -- "$flag" "$top/docs/networks.md" || fail "docs/networks.md does not know $flag"
     done

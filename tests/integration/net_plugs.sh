@@ -132,7 +132,7 @@ asked_for() {
         125 netctr run --network both:ip=10.94.0.1 "$box" true
     assert_error 'netctr: address 10.93.0.5: network `six` has no IPv4' \
         125 netctr run --network six:ip=10.93.0.5 "$box" true
-    assert_error 'netctr: network `both`: unknown option `ipp`; ip, ip6, mac, name, alias, rate or gw-priority' \
+    assert_error 'netctr: network `both`: unknown option `ipp`; ip, ip6, mac, name, alias, rate, gw-priority, gateway or route' \
         125 netctr run --network both:ipp=1 "$box" true
     assert_error 'netctr: network `both` is listed twice' 125 netctr run --network both --network both "$box" true
     assert_error 'netctr: the container already has an interface `x0`' \
