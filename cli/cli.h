@@ -16,12 +16,14 @@ struct command {
     const char *name;
     const char *usage;   /**< behind "netctr NAME" */
     const char *summary; /**< one line */
-    const char *example; /**< one or more lines as typed */
-    bool unprivileged;   /**< does not need root */
-    bool hidden;         /**< not listed: only netctr itself starts it */
-    bool sealed;         /**< enters a running container: seal_self() */
-    bool risky;          /**< ends or removes something: never suggested for a typing error */
-    bool group;          /**< the next word is a subcommand */
+    const char *example; /**< two to four lines as typed */
+    /** The flags that its help shows if not all of them fit on a screen; NULL: all. */
+    const char *const *common;
+    bool unprivileged; /**< does not need root */
+    bool hidden;       /**< not listed: only netctr itself starts it */
+    bool sealed;       /**< enters a running container: seal_self() */
+    bool risky;        /**< ends or removes something: never suggested for a typing error */
+    bool group;        /**< the next word is a subcommand */
     /** argv[0] is the command's name. Returns an exit status, or a negative errno with @e. */
     int (*run)(const struct cli *cli, int argc, char **argv, struct err *e);
 };
@@ -37,8 +39,11 @@ extern const struct command command_run, command_exec, command_ps, command_logs,
  *  been printed, and the command must return. */
 int command_options(const struct command *command, const struct option *options, bool intermixed,
                     int *argc, char **argv, struct err *e);
-/** The text of `netctr NAME --help`. */
-void command_help(FILE *out, const struct command *command, const struct option *options);
+/** The text of `netctr NAME --help`, and with @all of `netctr NAME --help --all`. */
+void command_help(FILE *out, const struct command *command, const struct option *options, bool all);
+
+/** A line of a list of commands. */
+void list_command(FILE *out, const char *name, size_t width, const char *summary);
 
 /** engine_open() with the directories that the global flags name. */
 int cli_engine(const struct cli *cli, struct engine *out, struct err *e);

@@ -32,7 +32,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 const struct command command_gc = {
     .name = "gc",
     .usage = "[--dry-run]",
-    .summary = "Remove what killed commands have left behind, replace what is damaged",
+    .summary = "Remove what killed commands have left behind, repair what is damaged",
     .example = "netctr gc --dry-run\nnetctr gc",
     .risky = true,
     .run = run,

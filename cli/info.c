@@ -95,7 +95,7 @@ const struct command command_version = {
     .name = "version",
     .usage = "",
     .summary = "Show the version",
-    .example = "netctr version",
+    .example = "netctr version\nnetctr --version",
     .unprivileged = true,
     .run = version,
 };

@@ -119,7 +119,7 @@ const struct command command_kill = {
     .name = "kill",
     .usage = "[-s SIGNAL] NAME…",
     .summary = "Send a signal to containers",
-    .example = "netctr kill -s HUP web",
+    .example = "netctr kill -s HUP web\nnetctr kill web db",
     .risky = true,
     .run = kill_command,
 };

@@ -35,10 +35,10 @@ static void print_usage(FILE *out, const struct option *globals)
     for (size_t g = 0; g < ARRAY_LEN(groups) && groups[g].title; g++) {
         fprintf(out, "\n%s:\n", groups[g].title);
         for (size_t i = 0; (c = command_at(g, i)); i++)
-            fprintf(out, "  %-9s %s\n", c->name, c->summary);
+            list_command(out, c->name, 9, c->summary);
     }
     fprintf(out, "\nflags:\n");
-    options_print(out, globals);
+    options_print(out, globals, NULL);
     fprintf(out, "\n`netctr COMMAND --help` or `netctr help COMMAND` describes a command.\n"
                  "To begin: `netctr run --rm -it ROOTFS sh`, where ROOTFS is a directory.\n");
 }
@@ -109,12 +109,14 @@ static bool asks_help(const struct command *command, int argc, char **argv)
     return argc > at && (streq(argv[at], "--help") || (streq(argv[at], "-h") && argc == at + 1));
 }
 
-/* `netctr help COMMAND`: the same as `netctr COMMAND --help`. @words begins with COMMAND. */
+/* `netctr help COMMAND [--all]`: the same as `netctr COMMAND --help [--all]`. @words begins with COMMAND. */
 static int help_about(const struct cli *cli, int count, char **words, struct err *e)
 {
     const struct command *about = find_command(words[0], e);
     if (!about)
         return -EINVAL;
+    bool all = count > 1 && streq(words[count - 1], "--all");
+    count -= all;
     int known = about->group && count > 1 ? 2 : 1;
     if (count > known) {
         _cleanup_free_ char *command =
@@ -123,8 +125,10 @@ static int help_about(const struct cli *cli, int count, char **words, struct err
         err_hint(e, "`netctr help %s` describes `%s`", command, command);
         return -EINVAL;
     }
-    char *ask[] = {words[0], known == 2 ? words[1] : "--help", known == 2 ? "--help" : NULL, NULL};
-    return about->run(cli, known + 1, ask, e);
+    char *ask[5] = {words[0], words[1]};
+    ask[known] = "--help";
+    ask[known + 1] = all ? "--all" : NULL;
+    return about->run(cli, known + 1 + all, ask, e);
 }
 
 static int run_command(const struct cli *cli, int argc, char **argv, char **all, struct err *e)

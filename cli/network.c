@@ -40,32 +40,32 @@ static const struct {
      network_ls},
     {{.name = "network inspect",
       .usage = "NAME…",
-      .summary = "Show networks, and how the kernel differs from their definition, as JSON",
+      .summary = "Show networks as JSON, and how the kernel differs",
       .example = "netctr network inspect back\n"
                  "netctr network inspect back | jq '.[0].differences'"},
      network_inspect},
     {{.name = "network rm",
       .usage = "[-f] NAME…",
       .summary = "Remove networks that no container uses",
-      .example = "netctr network rm back",
+      .example = "netctr network rm back\nnetctr network rm -f back front",
       .risky = true},
      network_rm},
     {{.name = "network prune",
       .usage = "[FLAGS]",
       .summary = "Remove all networks that no container uses",
-      .example = "netctr network prune --filter label=lab",
+      .example = "netctr network prune --filter label=lab\nnetctr network prune -f",
       .risky = true},
      network_prune},
     {{.name = "network connect",
       .usage = "[FLAGS] NETWORK CONTAINER",
-      .summary = "Put a container on one more network, at once or from its next start on",
+      .summary = "Put a container on one more network, running or not",
       .example = "netctr network connect back web\n"
                  "netctr network connect --ip 10.1.0.7 --alias www back web"},
      network_connect},
     {{.name = "network disconnect",
       .usage = "[-f] NETWORK CONTAINER",
-      .summary = "Take a container off a network; its published ports move to another one",
-      .example = "netctr network disconnect back web",
+      .summary = "Take a container off a network; its ports move to another one",
+      .example = "netctr network disconnect back web\nnetctr network disconnect -f gone web",
       .risky = true},
      network_disconnect},
     {{.name = "network update",
@@ -77,24 +77,24 @@ static const struct {
     {{.name = "network link",
       .usage = "FROM TO",
       .summary = "Allow containers of FROM to open connections to those of TO",
-      .example = "netctr network link front back"},
+      .example = "netctr network link front back\nnetctr network unlink front back"},
      network_link_command},
     {{.name = "network unlink",
       .usage = "FROM TO",
       .summary = "Withdraw a link",
-      .example = "netctr network unlink front back",
+      .example = "netctr network unlink front back\nnetctr network inspect front | jq '.[0].links'",
       .risky = true},
      network_unlink_command},
     {{.name = "network forwarding",
       .usage = "[--open | --close]",
-      .summary = "Show or change whether this host forwards packets between its own links",
+      .summary = "Show or change whether this host forwards between its own links",
       .example = "netctr network forwarding\nnetctr network forwarding --open",
       .risky = true},
      network_forwarding},
     {{.name = "network reload",
       .usage = "",
       .summary = "Restore firewall, bridges and ports, and show what still differs",
-      .example = "netctr network reload"},
+      .example = "netctr network reload\nnetctr network reload && netctr doctor"},
      reload},
 };
 
@@ -107,8 +107,11 @@ static void list_verbs(FILE *out)
 {
     fprintf(out, "usage: netctr network COMMAND [ARG…]\n\ncommands:\n");
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-        fprintf(out, "  %-12s %s\n", verb_name(i), verbs[i].command.summary);
-    fprintf(out, "\nexample:\n  %s\n", command_network.example);
+        list_command(out, verb_name(i), 12, verbs[i].command.summary);
+    fprintf(out, "\nexamples:\n");
+    _cleanup_strv_ strv lines = strv_split(command_network.example, '\n');
+    strv_each (line, lines)
+        fprintf(out, "  %s\n", line);
     fprintf(out, "\n`netctr network COMMAND --help` describes a command.\n");
 }
 
@@ -163,7 +166,8 @@ const struct command command_network = {
     .name = "network",
     .usage = "COMMAND [ARG…]",
     .summary = "Networks: create, ls, inspect, rm, connect, link and more",
-    .example = "netctr network create back",
+    .example = "netctr network create back\n"
+               "netctr network connect back web",
     .group = true,
     .run = run,
 };

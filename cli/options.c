@@ -184,18 +184,46 @@ int options_parse(const struct option *options, const struct absent *absent, boo
     return first;
 }
 
-void options_print(FILE *out, const struct option *options)
+static char *left_column(const struct option *o)
 {
-    enum { LEFT = 32, INDENT = LEFT + 3 };
+    return xasprintf("%c%c%s--%s %s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
+                     o->letter ? ", " : "  ", o->name, o->value ? o->value : "");
+}
+
+static bool is_shown(const struct option *o, const char *const *only)
+{
+    for (const char *const *name = only; name && *name; name++)
+        if (streq(*name, o->name))
+            return true;
+    return !only;
+}
+
+/* As wide as most of the flags; those that are longer have a line of their own. */
+static size_t left_width(const struct option *options, const char *const *only)
+{
+    enum { MOST = 26 };
+    size_t width = 0;
     for (const struct option *o = options; o->name; o++) {
-        _cleanup_free_ char *left =
-            xasprintf("%c%c%s--%s %s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
-                      o->letter ? ", " : "  ", o->name, o->value ? o->value : "");
+        _cleanup_free_ char *left = left_column(o);
+        size_t columns = text_columns(left);
+        if (is_shown(o, only) && columns <= MOST && columns > width)
+            width = columns;
+    }
+    return width;
+}
+
+void options_print(FILE *out, const struct option *options, const char *const *only)
+{
+    size_t width = left_width(options, only), indent = width + 4;
+    for (const struct option *o = options; o->name; o++) {
+        if (!is_shown(o, only))
+            continue;
+        _cleanup_free_ char *left = left_column(o);
         fputs("  ", out);
-        print_padded(out, left, LEFT);
-        if (text_columns(left) > LEFT)
-            fprintf(out, "\n%*s", INDENT - 1, "");
-        fputc(' ', out);
-        print_wrapped(out, o->help, INDENT, OPTIONS_COLUMNS);
+        print_padded(out, left, width);
+        if (text_columns(left) > width)
+            fprintf(out, "\n%*s", (int)indent - 2, "");
+        fputs("  ", out);
+        print_wrapped(out, o->help, indent, OPTIONS_COLUMNS);
     }
 }

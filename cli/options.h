@@ -34,6 +34,6 @@ struct absent {
  *  instead. "--help" and "-h" set *@help; if @options has a "-h" of its own, only a "-h" without other words does. */
 int options_parse(const struct option *options, const struct absent *absent, bool intermixed,
                   int argc, char **argv, bool *help, struct err *e);
-/** Prints the help of each flag, in lines of at most OPTIONS_COLUMNS columns. */
-#define OPTIONS_COLUMNS 100
-void options_print(FILE *out, const struct option *options);
+/** Prints the help of each flag, or with @only of those with these names, in lines of at most OPTIONS_COLUMNS columns. */
+#define OPTIONS_COLUMNS 80
+void options_print(FILE *out, const struct option *options, const char *const *only);

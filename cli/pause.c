@@ -19,7 +19,7 @@ const struct command command_pause = {
     .name = "pause",
     .usage = "NAME…",
     .summary = "Freeze all processes of containers",
-    .example = "netctr pause web",
+    .example = "netctr pause web\nnetctr pause web db",
     .risky = true,
     .run = pause_command,
 };
@@ -42,6 +42,6 @@ const struct command command_unpause = {
     .name = "unpause",
     .usage = "NAME…",
     .summary = "Let containers go on that were paused",
-    .example = "netctr unpause web",
+    .example = "netctr unpause web\nnetctr unpause web db",
     .run = unpause_command,
 };

@@ -65,7 +65,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 const struct command command_reset = {
     .name = "reset",
     .usage = "[-f] [--dry-run]",
-    .summary = "Remove everything of netctr from this host: containers, networks, state",
+    .summary = "Remove all of netctr from this host: containers, networks, state",
     .example = "netctr reset --dry-run\nnetctr reset",
     .risky = true,
     .run = run,

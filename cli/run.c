@@ -299,12 +299,19 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
                                    : run_attached(&engine, &f.request, e);
 }
 
+/* What most people need; the others are in `--help --all`. */
+static const char *const common[] = {"detach", "name",    "rm",      "interactive", "tty",
+                                     "env",    "workdir", "user",    "publish",     "network",
+                                     "dns",    "volume",  "tmpfs",   "read-only",   "memory",
+                                     "cpus",   "restart", "cap-add", NULL};
+
 const struct command command_run = {
     .name = "run",
     .usage = "[FLAGS] ROOTFS COMMAND [ARG…]",
     .summary = "Run a command in a new container made from a root directory",
     .example = "netctr run --rm -it ./rootfs sh\n"
                "netctr run -d --name web -p 8080:80 --network back:ip=10.1.0.5 ./rootfs nginx",
+    .common = common,
     .run = run,
 };
 
@@ -329,3 +336,4 @@ const struct command command_create = {
     .example = "netctr create --name web -p 8080:80 ./rootfs nginx\nnetctr start web",
     .run = create,
 };
+    .common = common,

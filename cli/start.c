@@ -95,7 +95,7 @@ const struct command command_restart = {
     .name = "restart",
     .usage = "[-t SECONDS] NAME…",
     .summary = "Stop containers and start them again",
-    .example = "netctr restart -t 2 web",
+    .example = "netctr restart -t 2 web\nnetctr restart web db",
     .risky = true,
     .run = restart,
 };
@@ -136,7 +136,7 @@ static int boot(const struct cli *cli, int argc, char **argv, struct err *e)
 const struct command command_boot = {
     .name = "boot",
     .usage = "",
-    .summary = "After a reboot, start the containers with --restart always or unless-stopped",
-    .example = "netctr boot",
+    .summary = "After a reboot, start the containers that have a restart policy",
+    .example = "netctr boot\nnetctr boot && netctr ps",
     .run = boot,
 };

@@ -45,6 +45,6 @@ const struct command command_top = {
     .name = "top",
     .usage = "NAME",
     .summary = "List the processes of a container, with their pids on the host",
-    .example = "netctr top web",
+    .example = "netctr top web\nnetctr top web | grep nginx",
     .run = run,
 };

@@ -28,6 +28,6 @@ const struct command command_wait = {
     .name = "wait",
     .usage = "NAME…",
     .summary = "Wait until containers have ended, and print their exit codes",
-    .example = "netctr wait web",
+    .example = "netctr wait web\nnetctr wait web db",
     .run = run,
 };

@@ -7,7 +7,7 @@ _netctr_commands() { # [network]
 }
 
 _netctr_flags() { # COMMAND...
-    netctr "$@" --help 2>/dev/null | sed -n '/^flags:/,/^$/s/^  [- ].[, ] *\(--[a-z0-9-]*\).*/\1/p'
+    netctr "$@" --help --all 2>/dev/null | sed -n '/^flags:/,/^$/s/^  [- ].[, ] *\(--[a-z0-9-]*\).*/\1/p'
 }
 
 # As root, listing the state directory is faster than running a command.

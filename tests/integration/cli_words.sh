@@ -61,7 +61,7 @@ flags_of_docker() {
     for flag in --device --entrypoint --gpus --health-cmd --init --ipc --label --mount --pid --platform \
         --privileged --pull --replace --security-opt --shm-size --stop-signal --stop-timeout --sysctl --ulimit \
         --uts --volumes-from --cidfile --cgroup-parent --expose --group-add --link --tty; do
-        netctr run --help | has -e " $flag " && continue # it has been added since
+        netctr run --help --all | has -e " $flag " && continue # it has been added since
         assert_status 125 netctr run "$flag=x" "$box" true 2>"$tmp/said"
         assert_contains "$(cat "$tmp/said")" "unknown flag \`$flag\`; netctr does not have it yet"
     done
@@ -77,7 +77,7 @@ t "docker's missing flags are named as such, and no harmful flag is suggested" f
 no_dead_entries() {
     local command flag
     for command in run exec ps logs inspect start stop restart kill rm 'network create' 'network connect'; do
-        for flag in $(netctr $command --help | sed -n '/^flags:/,/^$/p' | grep -o -- ' --[a-z0-9-]*' | sort -u); do
+        for flag in $(netctr $command --help --all | sed -n '/^flags:/,/^$/p' | grep -o -- ' --[a-z0-9-]*' | sort -u); do
             ! sed -n "/^static const struct absent $(table_of "$command")/,/^};/p" "$top/cli/absent.c" |
                 grep -F "{\"${flag#--}\"," || fail "$command has $flag"
         done
@@ -92,24 +92,73 @@ table_of() {
 t 'no existing flag is reported as missing' no_dead_entries
 
 # ---- help ----------------------------------------------------------------------------------------
+# A page fits on a screen of 80 columns. More lines than most screens have are an exception with a name.
+most_lines() { # WORDS
+    case $1 in
+    run | create | exec | ps | logs | 'network create' | 'network connect') echo 40 ;;
+    *) echo 24 ;;
+    esac
+}
 has_help() {
-    local command words
+    local command words examples
     assert_eq "$(netctr help)" "$(netctr --help)"
     assert_eq "$(netctr help help)" "$(netctr --help)"
     assert_eq "$(netctr help network)" "$(netctr network --help)"
     assert_eq "$(netctr network help)" "$(netctr network --help)"
+    [ "$(netctr --help | wc -l)" -le 50 ] || fail 'the list of commands is too long'
+    [ "$(netctr network --help | wc -l)" -le 24 ] || fail 'the list of commands of networks is too long'
+    [ "$({ netctr --help && netctr network --help; } | LC_ALL=C.UTF-8 wc -L)" -le 80 ] || fail 'a line is too long'
     [ "$(commands | wc -l)" -ge 30 ]
     for command in $(commands); do
         words=${command/\// }
-        netctr $words --help >"$tmp/help"
+        netctr $words --help >"$tmp/help" || fail "$words --help fails"
         assert_eq "$(head -1 "$tmp/help" | cut -d' ' -f1-$((2 + $(wc -w <<<"$words"))))" "usage: netctr $words"
-        grep -A9 -E '^examples?:' "$tmp/help" | has "^  netctr $words" || fail "$words: no example"
-        [ "$(LC_ALL=C.UTF-8 wc -L <"$tmp/help")" -le 100 ] || fail "$words: a line is too long"
+        [ "$(wc -l <"$tmp/help")" -le "$(most_lines "$words")" ] || fail "$words: $(wc -l <"$tmp/help") lines"
+        [ "$(LC_ALL=C.UTF-8 wc -L <"$tmp/help")" -le 80 ] || fail "$words: a line is too long"
+        examples=$(sed '1,/^examples:$/d' "$tmp/help" | grep -c '^  netctr ') || true
+        [ "$examples" -ge 2 ] && [ "$examples" -le 4 ] || fail "$words: $examples examples, not 2 to 4"
+        sed '1,/^examples:$/d' "$tmp/help" | has "^  netctr $words" || fail "$words: an example of something else"
         assert_eq "$(netctr $words -h)" "$(cat "$tmp/help")" "$words -h"
         assert_eq "$(netctr help $words)" "$(cat "$tmp/help")" "help $words"
+        netctr $words --help --all >"$tmp/all"
+        assert_eq "$(netctr help $words --all)" "$(cat "$tmp/all")" "help $words --all"
+        # All flags are there, unless the page says how to see them.
+        cmp -s "$tmp/help" "$tmp/all" || has "netctr help $words --all" "$tmp/help"
+        [ "$(LC_ALL=C.UTF-8 wc -L <"$tmp/all")" -le 80 ] || fail "$words --all: a line is too long"
     done
 }
-t 'every command has help with an example, by --help, -h and help' has_help
+t 'every command has help that fits on a screen, with examples, by --help, -h and help' has_help
+
+shows_common_flags() {
+    netctr run --help | has -e --publish
+    netctr run --help | has -E 'netctr help run --all. shows all [0-9]+ flags'
+    ! netctr run --help | grep -q -e --dns-option
+    netctr run --help --all | has -e --dns-option
+    assert_error 'netctr: unknown flag `--all`' 125 netctr run --all --help
+}
+t 'run --help shows the common flags, and --all the others' shows_common_flags
+
+# With --help, flags are parsed and nothing is done.
+knows_its_examples() {
+    local command words line count=0
+    for command in $(commands); do
+        words=${command/\// }
+        while read -r line; do
+            count=$((count + 1))
+            line=${line%% |*} line=${line%% &&*} line=${line#netctr }
+            # shellcheck disable=SC2086 # words of a command
+            if [ "${line%% *}" = network ]; then
+                set -- ${line#network }
+                netctr network "$1" --help "${@:2}" >/dev/null || fail "$words: example: $line"
+            else
+                set -- $line
+                netctr "$1" --help "${@:2}" >/dev/null || fail "$words: example: $line"
+            fi
+        done < <(netctr $words --help | sed -n '1,/^examples:$/d; s/^  \(netctr .*\)/\1/p')
+    done
+    [ $count -ge 60 ] || fail "$count examples"
+}
+t 'the flags of the examples exist' knows_its_examples
 
 example() { # the Nth example
     netctr "${@:2}" --help | sed -n '/^examples*:/,$s/^  //p' | sed -n "$1p"

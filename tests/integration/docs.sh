@@ -128,7 +128,7 @@ completes() {
     fits 'back default ended' network connect ''
     fits 'reload rm' network r
     fits '--publish --pids-limit' run --p
-    fits '--internal --ip-range --ipv6 --icc --isolate' network create --i
+    fits '--interface-name --internal --ip-range --ipam-driver --ipv6 --icc --isolate' network create --i
     fits 'doctor' help doc
     fits '' network ne # of the example of its help
     fits 'connect create' help network c

@@ -152,12 +152,12 @@ static void test_own_h(void)
           "a -h with a word has its value", "it has not");
 }
 
-static char *printed(const struct option *options)
+static char *printed(const struct option *options, const char *const *only)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *f = open_memstream(&text, &size);
-    options_print(f, options);
+    options_print(f, options, only);
     fclose(f);
     return text;
 }
@@ -172,16 +172,21 @@ static void test_print(void)
          "one two three four five six seven eight nine ten eleven twelve thirteen", NULL},
         {0},
     };
-    _cleanup_free_ char *text = printed(options);
+    _cleanup_free_ char *text = printed(options, NULL);
     check(streq(text,
-                "  -h, --hostname NAME              the name\n"
-                "      --tmpfs DST…                 an ellipsis has one column\n"
+                "  -h, --hostname NAME  the name\n"
+                "      --tmpfs DST…     an ellipsis has one column\n"
                 "      --long A-VALUE-WITH-A-VERY-LONG-NAME\n"
-                "                                   on a line of its own\n"
-                "      --words                      one two three four five six seven eight nine "
-                "ten eleven twelve\n"
-                "                                   thirteen\n"),
+                "                       on a line of its own\n"
+                "      --words          one two three four five six seven eight nine ten eleven\n"
+                "                       twelve thirteen\n"),
           "the help", text);
+    const char *const few[] = {"words", "none", NULL};
+    _cleanup_free_ char *part = printed(options, few);
+    check(streq(part,
+                "      --words   one two three four five six seven eight nine ten eleven twelve\n"
+                "                thirteen\n"),
+          "the help of some flags", part);
 }
 
 static void test_text(void)
