@@ -334,6 +334,6 @@ const struct command command_create = {
     .usage = "[FLAGS] ROOTFS COMMAND [ARG…]",
     .summary = "Make a container that `start` runs, and print its id",
     .example = "netctr create --name web -p 8080:80 ./rootfs nginx\nnetctr start web",
+    .common = common,
     .run = create,
 };
-    .common = common,
