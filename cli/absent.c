@@ -145,8 +145,6 @@ static const struct absent run_flags[] = {
     {"ipc", 0, NULL},
     {"isolation", 0, NULL},
     {"kernel-memory", 0, NULL},
-    {"label", 'l', NULL},
-    {"label-file", 0, NULL},
     {"link", 0, "containers of one network find each other by name"},
     {"link-local-ip", 0, NULL},
     {"memory-reservation", 0, "`--memory` limits the memory"},

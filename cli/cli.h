@@ -120,6 +120,8 @@ struct filter_key {
 /** Adds the value of "KEY=VALUE" to the values of its key; the last of @keys is empty. False: no such key, or no value.
  *  (format.c) */
 bool filter_take(const char *text, const struct filter_key *keys);
+/** Does one of @labels ("K=V") match @wanted, "K=V", or "K" for any value? (format.c) */
+bool has_label(char *const *labels, const char *wanted);
 /** --format and --quiet exclude each other. (format.c) */
 int format_check_quiet(const char *format, bool quiet, const char *command, struct err *e);
 /** What to do instead of a command that docker or podman has and netctr has not; NULL: not known. (absent.c) */

@@ -11,7 +11,7 @@
 #define LOOK_MS 250 /* interval of looking for a store */
 
 struct choice {
-    strv types, containers, networks, events;
+    strv types, containers, networks, events, labels;
     int64_t since, until;
 };
 
@@ -21,6 +21,7 @@ static void choice_clear(struct choice *c)
     strv_free(c->containers);
     strv_free(c->networks);
     strv_free(c->events);
+    strv_free(c->labels);
 }
 
 static int64_t now_ns(void)
@@ -34,15 +35,14 @@ static int64_t now_ns(void)
 
 static int take_filters(char *const *filters, struct choice *c, struct err *e)
 {
-    const struct filter_key known[] = {{"type=", &c->types},
-                                       {"container=", &c->containers},
-                                       {"network=", &c->networks},
-                                       {"event=", &c->events},
-                                       {0}};
+    const struct filter_key known[] = {{"type=", &c->types},       {"container=", &c->containers},
+                                       {"network=", &c->networks}, {"event=", &c->events},
+                                       {"label=", &c->labels},     {0}};
     strv_each (text, filters) {
         if (!filter_take(text, known)) {
-            return err_say(e, -EINVAL,
-                           "filter `%s` is not one of type=, container=, network=, event=", text);
+            return err_say(
+                e, -EINVAL,
+                "filter `%s` is not one of type=, container=, network=, event=, label=", text);
         }
     }
     return 0;
@@ -64,6 +64,25 @@ static bool is_of_network(strv wanted, const json_t *j)
     return streq(json_str(j, "type"), "network") && strv_has(wanted, json_str(j, "name"));
 }
 
+static strv labels_of(const json_t *event)
+{
+    strv labels = NULL;
+    const char *key;
+    json_t *value;
+    json_object_foreach (json_object_get(event, "labels"), key, value)
+        strv_add_take(&labels, xasprintf("%s=%s", key, json_string_value(value)));
+    return labels;
+}
+
+static bool has_labels(strv wanted, const json_t *j)
+{
+    _cleanup_strv_ strv labels = labels_of(j);
+    strv_each (label, wanted)
+        if (!has_label(labels, label))
+            return false;
+    return true;
+}
+
 /* One value of each key that is given must match. */
 static bool is_wanted(const struct choice *c, const json_t *j)
 {
@@ -72,7 +91,7 @@ static bool is_wanted(const struct choice *c, const json_t *j)
            (!c->types || strv_has(c->types, json_str(j, "type"))) &&
            (!c->events || strv_has(c->events, json_str(j, "event"))) &&
            (!c->containers || is_of_container(c->containers, j)) &&
-           (!c->networks || is_of_network(c->networks, j));
+           (!c->networks || is_of_network(c->networks, j)) && has_labels(c->labels, j);
 }
 
 /* ---- show ------------------------------------------------------------------------------------*/
@@ -138,7 +157,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"follow", 'f', OPTION_FLAG, NULL, "show events as they happen (the default)", &f.follow},
         {"no-stream", 0, OPTION_FLAG, NULL, "show past events and exit", &f.no_stream},
         {"filter", 0, OPTION_LIST, "KEY=VALUE",
-         "type=, container=, network= or event=", &f.filters},
+         "type=, container=, network=, event= or label=KEY[=VALUE]", &f.filters},
         {"format", 0, OPTION_TEXT, "json", "one line of JSON for each event (the default)",
          &f.format},
         {0},

@@ -78,3 +78,13 @@ bool filter_take(const char *text, const struct filter_key *keys)
     }
     return false;
 }
+
+bool has_label(char *const *labels, const char *wanted)
+{
+    size_t length = strlen(wanted);
+    strv_each (label, labels)
+        if (strncmp(label, wanted, length) == 0 &&
+            (!label[length] || (label[length] == '=' && !strchr(wanted, '='))))
+            return true;
+    return false;
+}

@@ -17,24 +17,13 @@ int network_filters_check(char *const *filters, struct err *e)
     return 0;
 }
 
-/* "K" matches any value of the label. */
-static bool has_label(const struct network *n, const char *wanted)
-{
-    size_t length = strlen(wanted);
-    strv_each (label, n->labels)
-        if (strncmp(label, wanted, length) == 0 &&
-            (!label[length] || (label[length] == '=' && !strchr(wanted, '='))))
-            return true;
-    return false;
-}
-
 bool network_filters_match(char *const *filters, const struct network *n)
 {
     strv_each (f, filters) {
         const char *value;
-        if ((value = skip_prefix(f, "label=")) && !has_label(n, value))
+        if ((value = skip_prefix(f, "label=")) && !has_label(n->labels, value))
             return false;
-        if ((value = skip_prefix(f, "label!=")) && has_label(n, value))
+        if ((value = skip_prefix(f, "label!=")) && has_label(n->labels, value))
             return false;
         if ((value = skip_prefix(f, "name=")) && !strstr(n->name, value))
             return false;

@@ -8,9 +8,9 @@
 
 #define COMMAND_COLUMNS 24
 
-/* As in docker: one value of each key must match. */
+/* As in docker: one value of each key must match, but all labels. */
 struct filters {
-    strv names, ids, statuses, networks;
+    strv names, ids, statuses, networks, labels, not_labels;
 };
 
 static void filters_clear(struct filters *f)
@@ -19,6 +19,8 @@ static void filters_clear(struct filters *f)
     strv_free(f->ids);
     strv_free(f->statuses);
     strv_free(f->networks);
+    strv_free(f->labels);
+    strv_free(f->not_labels);
 }
 
 struct listing {
@@ -60,11 +62,14 @@ static int filters_parse(char *const *texts, struct filters *f, struct err *e)
                                        {"id=", &f->ids},
                                        {"status=", &f->statuses},
                                        {"network=", &f->networks},
+                                       {"label=", &f->labels},
+                                       {"label!=", &f->not_labels},
                                        {0}};
     strv_each (text, texts) {
         if (!filter_take(text, known)) {
             err_say(e, -EINVAL, "unknown filter `%s`", text);
-            err_hint(e, "name=REGEX, id=PREFIX, status=STATUS or network=NETWORK");
+            err_hint(e,
+                     "name=REGEX, id=PREFIX, status=STATUS, network=NETWORK or label=KEY[=VALUE]");
             return -EINVAL;
         }
     }
@@ -81,6 +86,17 @@ static int filters_parse(char *const *texts, struct filters *f, struct err *e)
     return 0;
 }
 
+static bool labels_match(const struct filters *f, char *const *labels)
+{
+    strv_each (wanted, f->labels)
+        if (!has_label(labels, wanted))
+            return false;
+    strv_each (unwanted, f->not_labels)
+        if (has_label(labels, unwanted))
+            return false;
+    return true;
+}
+
 static bool filters_match(struct engine *engine, const struct filters *f, const struct record *r)
 {
     bool name = !f->names, id = !f->ids, status = !f->statuses, network = !f->networks;
@@ -93,7 +109,7 @@ static bool filters_match(struct engine *engine, const struct filters *f, const 
         status = status || streq(word, engine_status_name(engine, r));
     strv_each (word, f->networks)
         network = network || engine_is_on_network(engine, r, word);
-    return name && id && status && network;
+    return name && id && status && network && labels_match(f, r->spec.labels);
 }
 
 /* ---- what ------------------------------------------------------------------------------------*/
@@ -168,6 +184,7 @@ static json_t *row_json(struct engine *engine, const struct record *r, strv addr
     json_put_str(j, "address", addresses ? addresses[0] : NULL);
     json_put_strv(j, "addresses", addresses);
     json_put_strv(j, "ports", record_ports(r));
+    json_object_set_new(j, "labels", labels_to_json(r->spec.labels));
     return j;
 }
 
@@ -250,7 +267,8 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"all", 'a', OPTION_FLAG, NULL, "also show containers that have ended", &l.all},
         {"quiet", 'q', OPTION_FLAG, NULL, "print only the ids", &l.ids_only},
         {"filter", 'f', OPTION_LIST, "KEY=VALUE",
-         "name=REGEX, id=PREFIX, status=STATUS or network=NETWORK", &filters},
+         "name=REGEX, id=PREFIX, status=STATUS, network=NETWORK, label=KEY[=VALUE] or label!=KEY[=VALUE]",
+         &filters},
         {"last", 'n', OPTION_TEXT, "N", "show the N newest, also if they have ended", &last_text},
         {"latest", 'l', OPTION_FLAG, NULL, "show the newest, also if it has ended", &latest},
         {"no-trunc", 0, OPTION_FLAG, NULL, "do not cut the command", &l.whole},

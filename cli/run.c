@@ -10,7 +10,7 @@ struct run_flags {
     struct run_request request;
     char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *restart, *ip, *ip6, *mac;
     char *log_driver, *userns, *detach_keys;
-    strv log_options, env, env_files, volumes, tmpfs, aliases, uids, gids;
+    strv log_options, env, env_files, labels, label_files, volumes, tmpfs, aliases, uids, gids;
 };
 
 static void run_flags_clear(struct run_flags *f)
@@ -19,6 +19,8 @@ static void run_flags_clear(struct run_flags *f)
     strv_free(f->log_options);
     strv_free(f->env);
     strv_free(f->env_files);
+    strv_free(f->labels);
+    strv_free(f->label_files);
     strv_free(f->volumes);
     strv_free(f->tmpfs);
     strv_free(f->aliases);
@@ -41,6 +43,8 @@ static const struct option table[] = {
     {"env", 'e', OPTION_LIST, "K=V",
      "set a variable, or pass one through from your environment (K)", AT(env)},
     {"env-file", 0, OPTION_LIST, "FILE", "set variables from the lines of a file", AT(env_files)},
+    {"label", 'l', OPTION_LIST, "KEY=VALUE", "add a label, for `ps --filter label=`", AT(labels)},
+    {"label-file", 0, OPTION_LIST, "FILE", "add labels from the lines of a file", AT(label_files)},
     {"workdir", 'w', OPTION_TEXT, "DIR", "working directory in the container", AT(workdir)},
     {"user", 'u', OPTION_TEXT, "USER[:GROUP]", "run as this user of the container", AT(user)},
     {"hostname", 'h', OPTION_TEXT, "NAME", "hostname (default: the id)", AT(hostname)},
@@ -179,6 +183,8 @@ static int take_flags(struct run_flags *f, struct err *e)
         r = take_first_network(f, s, e);
     if (r == 0)
         r = userns_parse(f->userns, f->uids, f->gids, &f->request, e);
+    if (r == 0)
+        r = labels_compose(f->label_files, f->labels, &s->labels, e);
     return r == 0 ? env_compose(f->env_files, f->env, &s->env, e) : r;
 }
 

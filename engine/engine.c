@@ -112,13 +112,13 @@ void engine_explain(const struct engine *engine, int code, struct err *e)
 void engine_event(struct engine *engine, const struct record *r, const char *name,
                   const struct event_attribute *attributes)
 {
-    const struct event event = {"container", name, r->spec.id, r->spec.name};
+    const struct event event = {"container", name, r->spec.id, r->spec.name, r->spec.labels};
     event_emit(engine->store.run_fd, &event, attributes);
 }
 
 void engine_defined_event(struct engine *engine, const char *name, const char *network)
 {
-    const struct event event = {"network", name, NULL, network};
+    const struct event event = {"network", name, NULL, network, NULL};
     event_emit(engine->store.run_fd, &event, NULL);
 }
 

@@ -1,4 +1,5 @@
-/* Environment variables from `--env-file`, then `-e`. The last value of a name wins. */
+/* Lists of KEY=VALUE: environment variables from `--env-file`, then `-e`, and labels from `--label-file`, then `--label`. The
+ * last value of a key wins. */
 #include "internal.h"
 
 #include <ctype.h>
@@ -19,8 +20,11 @@ static void set(strv *env, const char *entry)
     strv_add(env, entry);
 }
 
+/* Takes an entry of a list. */
+typedef int (*entry_taker)(strv *list, const char *entry, struct err *e);
+
 /* "NAME" passes the caller's value through; an unset variable is skipped. */
-static int take(strv *env, const char *entry, struct err *e)
+static int take_variable(strv *env, const char *entry, struct err *e)
 {
     if (*entry == '=' || !*entry)
         return err_say(e, -EINVAL, "a variable of the environment has no name");
@@ -36,8 +40,22 @@ static int take(strv *env, const char *entry, struct err *e)
     return 0;
 }
 
+/* "KEY" is a label without a value. */
+static int take_label(strv *labels, const char *entry, struct err *e)
+{
+    if (*entry == '=' || !*entry)
+        return err_say(e, -EINVAL, "label `%s` has no key", entry);
+    _cleanup_free_ char *whole = xasprintf("%s%s", entry, strchr(entry, '=') ? "" : "=");
+    if (!valid_utf8(whole)) {
+        _cleanup_free_ char *shown = text_printable(entry);
+        return err_say(e, -EILSEQ, "label `%s` is not UTF-8", shown);
+    }
+    set(labels, whole);
+    return 0;
+}
+
 /* Not only regular files: also a pipe (`<(…)`), /dev/null, /dev/stdin. */
-static int read_env_file(const char *path, char **out, size_t *size)
+static int read_list(const char *path, char **out, size_t *size)
 {
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     _cleanup_free_ char *text = xcalloc(ENV_FILE_MAX + 2, 1);
@@ -61,15 +79,16 @@ static int read_env_file(const char *path, char **out, size_t *size)
 
 /* As in docker: a line is KEY=VALUE or KEY, quotes are part of the value, and '#' begins a comment line. Errors never show a
  * value. */
-static int take_file(strv *env, const char *path, struct err *e)
+static int take_file(strv *list, const char *what, const char *path, entry_taker take,
+                     struct err *e)
 {
     _cleanup_free_ char *text = NULL;
     size_t size = 0;
-    int r = read_env_file(path, &text, &size);
+    int r = read_list(path, &text, &size);
     if (!text)
-        return err_set(e, r, "read environment file `%s`", path);
+        return err_set(e, r, "read %s file `%s`", what, path);
     if (strlen(text) != size)
-        return err_say(e, -EINVAL, "environment file `%s` is not text", path);
+        return err_say(e, -EINVAL, "%s file `%s` is not text", what, path);
     const char *marked = skip_prefix(text, "\xef\xbb\xbf"); /* as some editors mark UTF-8 */
     char *rest = marked ? text + (marked - text) : text;
     for (int number = 1; rest; number++) {
@@ -81,21 +100,22 @@ static int take_file(strv *env, const char *path, struct err *e)
         if (!*line || *line == '#')
             continue;
         if (*line == '=' || strcspn(line, " \t") < strcspn(line, "="))
-            return err_say(e, -EINVAL, "environment file `%s`, line %d: %s", path, number,
+            return err_say(e, -EINVAL, "%s file `%s`, line %d: %s", what, path, number,
                            *line == '=' ? "there is no name before `=`"
                                         : "the name has a space in it");
-        if ((r = take(env, line, e)) < 0)
+        if ((r = take(list, line, e)) < 0)
             return r;
     }
     return 0;
 }
 
-int env_compose(char *const *files, char *const *entries, strv *out, struct err *e)
+static int compose(const char *what, char *const *files, char *const *entries, entry_taker take,
+                   strv *out, struct err *e)
 {
     int r = 0;
     strv_each (path, files)
         if (r == 0)
-            r = take_file(out, path, e);
+            r = take_file(out, what, path, take, e);
     strv_each (entry, entries)
         if (r == 0)
             r = take(out, entry, e);
@@ -109,4 +129,14 @@ char *terminal_type(bool attached)
     for (const char *c = term; valid && *c; c++)
         valid = isalnum((unsigned char)*c) || strchr("+-._", *c);
     return xasprintf("TERM=%s", valid ? term : "xterm");
+}
+
+int env_compose(char *const *files, char *const *entries, strv *out, struct err *e)
+{
+    return compose("environment", files, entries, take_variable, out, e);
+}
+
+int labels_compose(char *const *files, char *const *entries, strv *out, struct err *e)
+{
+    return compose("label", files, entries, take_label, out, e);
 }

@@ -290,7 +290,7 @@ struct telling {
 static void tell_deed(enum gc_deed deed, const char *what, void *arg)
 {
     const struct telling *t = arg;
-    const struct event event = {"system", deed == GC_REMOVE ? "prune" : "repair", NULL, what};
+    const struct event event = {"system", deed == GC_REMOVE ? "prune" : "repair", NULL, what, NULL};
     t->gc->tell(deed, what, t->gc->arg);
     if (!t->gc->dry_run)
         event_emit(t->engine->store.run_fd, &event, NULL);

@@ -17,7 +17,7 @@ char *engine_sandbox_id(int run_dir, const char *id)
 
 static void network_event(struct engine *engine, const char *name, const struct endpoint *ep)
 {
-    const struct event event = {"network", name, ep->id, ep->network};
+    const struct event event = {"network", name, ep->id, ep->network, NULL};
     _cleanup_free_ char *address = ip_text(&ep->address4);
     event_emit(engine->store.run_fd, &event,
                (const struct event_attribute[]){
@@ -42,8 +42,8 @@ static void emit(const struct sandbox_event *event, void *arg)
         return;
     }
     const bool ports = event->ports != NULL;
-    const struct event of_container = {"container", event->what, event->id, event->name},
-                       of_firewall = {"system", event->what, NULL, "firewall"};
+    const struct event of_container = {"container", event->what, event->id, event->name, NULL},
+                       of_firewall = {"system", event->what, NULL, "firewall", NULL};
     const struct event_attribute with_ports[] = {{"ports", event->ports, 0}, {0}},
                                  with_count[] = {{"endpoints", NULL, (int64_t)event->count}, {0}};
     event_emit(engine->store.run_fd, ports ? &of_container : &of_firewall,

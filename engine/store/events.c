@@ -41,6 +41,15 @@ static void put_text(json_t *j, const char *key, const char *text)
         json_object_set_new(j, key, text_value(text));
 }
 
+static json_t *cut_labels(char *const *labels)
+{
+    json_t *j = labels_to_json(labels), *value;
+    const char *key;
+    json_object_foreach (j, key, value)
+        json_object_set_new(j, key, text_value(json_string_value(value)));
+    return j;
+}
+
 /* RFC 3339 with nanoseconds, UTC. */
 static void put_time(json_t *j)
 {
@@ -63,6 +72,8 @@ static json_t *compose(const struct event *event, const struct event_attribute *
     put_text(j, "event", event->name);
     put_text(j, "id", event->id);
     put_text(j, "name", event->of);
+    if (event->labels)
+        json_object_set_new(j, "labels", cut_labels(event->labels));
     for (; a && a->key; a++)
         if (a->text == event_true)
             json_object_set_new(j, a->key, json_true());
@@ -99,9 +110,13 @@ static void keep_small(int run_fd, int fd)
 void event_emit(int run_fd, const struct event *event, const struct event_attribute *attributes)
 {
     char line[PIPE_BUF];
+    struct event bare = *event;
+    bare.labels = NULL;
     size_t size = print_line(event, attributes, line);
+    if (size == 0) /* many labels */
+        size = print_line(&bare, attributes, line);
     if (size == 0) /* what happened, without the circumstances */
-        size = print_line(event, NULL, line);
+        size = print_line(&bare, NULL, line);
     if (size == 0)
         return;
     _cleanup_close_ int fd =

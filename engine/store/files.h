@@ -36,6 +36,7 @@ int ranges_sweep(struct store *s, const struct gc *gc, struct err *e);
 /* config.json */
 json_t *ulimits_to_json(const struct ulimits *u);           /**< the caller owns it */
 void ulimits_from_json(const json_t *j, struct ulimits *u); /**< leaves @u as it is without them */
+strv labels_from_json(json_t *j);                           /**< the caller frees */
 json_t *log_options_to_json(const struct log_options *o);   /**< the caller owns it */
 /** NULL: the default. -EBADMSG with a text. */
 int log_options_from_json(const json_t *j, struct log_options *o, struct err *e);

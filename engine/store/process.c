@@ -207,7 +207,7 @@ void container_note_memory(struct container *c)
 void container_event(const struct container *c, const char *name,
                      const struct event_attribute *attributes)
 {
-    const struct event event = {"container", name, c->spec.id, c->spec.name};
+    const struct event event = {"container", name, c->spec.id, c->spec.name, c->spec.labels};
     event_emit(c->store->run_fd, &event, attributes);
 }
 

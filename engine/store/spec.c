@@ -16,6 +16,7 @@ void spec_clear(struct spec *s)
     free(s->workdir);
     free(s->user);
     free(s->hostname);
+    strv_free(s->labels);
     for (size_t i = 0; i < s->volume_count; i++) {
         free(s->volumes[i].source);
         free(s->volumes[i].target);
@@ -144,6 +145,7 @@ json_t *spec_to_json(const struct spec *s)
     json_put_str(j, "workdir", s->workdir);
     json_put_str(j, "user", s->user);
     json_put_str(j, "hostname", s->hostname);
+    json_object_set_new(j, "labels", labels_to_json(s->labels));
     json_object_set_new(j, "volumes", volumes_to_json(s));
     json_object_set_new(j, "limits", limits_to_json(&s->limits));
     json_object_set_new(j, "ulimits", ulimits_to_json(&s->ulimits));
@@ -230,6 +232,7 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
         .workdir = xstrdup(json_str(j, "workdir")),
         .user = xstrdup(json_str(j, "user")),
         .hostname = xstrdup(json_str(j, "hostname")),
+        .labels = labels_from_json(json_object_get(j, "labels")),
         .caps = (uint64_t)json_int(j, "caps", 0),
         .ambient_caps = (uint64_t)json_int(j, "ambient_caps", 0),
         .network = xstrdup(json_str(j, "network")),

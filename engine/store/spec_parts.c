@@ -1,7 +1,8 @@
-/* The parts of a spec that other folders have types for, as JSON: resource limits, the log's options, and maps of ids. */
+/* The parts of a spec that other folders have types for, as JSON: resource limits, labels, the log's options, and maps of ids. */
 #include "files.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* ---- resource limits -------------------------------------------------------------------------*/
 
@@ -48,6 +49,30 @@ void ulimits_from_json(const json_t *j, struct ulimits *u)
             return; /* of an older netctr: there are none */
     }
     *u = read;
+}
+
+/* ---- labels ----------------------------------------------------------------------------------*/
+
+json_t *labels_to_json(char *const *labels)
+{
+    json_t *j = json_object();
+    strv_each (label, labels) {
+        const char *value = strchrnul(label, '=');
+        _cleanup_free_ char *key = xstrndup(label, (size_t)(value - label));
+        json_object_set_new(j, key, json_string(*value ? value + 1 : ""));
+    }
+    return j;
+}
+
+strv labels_from_json(json_t *j)
+{
+    strv labels = NULL;
+    const char *key;
+    json_t *value;
+    json_object_foreach (j, key, value)
+        if (json_is_string(value))
+            strv_add_take(&labels, xasprintf("%s=%s", key, json_string_value(value)));
+    return labels;
 }
 
 /* ---- the log ---------------------------------------------------------------------------------*/

@@ -112,6 +112,7 @@ struct spec {
     char *workdir; /**< absolute; NULL: "/" */
     char *user;    /**< as given; NULL: root */
     char *hostname;
+    strv labels; /**< KEY=VALUE, each key once */
     struct volume *volumes;
     size_t volume_count;
     struct limits limits;
@@ -138,6 +139,8 @@ const char *userns_name(enum userns_mode mode); /**< "host", "auto", "map" */
 void spec_clear(struct spec *s);
 #define _cleanup_spec_ __attribute__((cleanup(spec_clear)))
 json_t *spec_to_json(const struct spec *s); /**< the caller owns it */
+/** {"KEY": "VALUE", …}; the caller owns it. */
+json_t *labels_to_json(char *const *labels);
 /** -EBADMSG with a text: damaged, or of a newer schema. */
 int spec_from_json(const json_t *j, struct spec *out, struct err *e);
 /** Gives a size and a number of inodes to each tmpfs that has none: at most the memory limit. */
@@ -226,10 +229,11 @@ int store_monitor_version(int live_dir, struct monitor_version *out, struct err 
 #define EVENTS_SIZE_MAX (1024 * 1024) /**< bytes; a larger file becomes the older one */
 
 struct event {
-    const char *type; /**< "container", "network" or "system" */
-    const char *name; /**< docker's word where there is one: "create", "start", "die", … */
-    const char *id;   /**< of the container; NULL: none */
-    const char *of;   /**< its name, or the network's; NULL: none */
+    const char *type;    /**< "container", "network" or "system" */
+    const char *name;    /**< docker's word where there is one: "create", "start", "die", … */
+    const char *id;      /**< of the container; NULL: none */
+    const char *of;      /**< its name, or the network's; NULL: none */
+    char *const *labels; /**< of the container; NULL: none */
 };
 extern const char event_true[]; /**< as a text: the JSON value true */
 struct event_attribute {

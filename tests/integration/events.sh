@@ -231,7 +231,7 @@ choices() {
     assert_eq "$(events --filter network=default --filter event=connect | jq -r .container | paste -sd,)" one,two
     assert_eq "$(events --filter "container=$(events --filter event=create --filter container=two | jq -r .id)" --filter event=start | jq -r .name)" two
     assert_eq "$(events --filter container=none)" ''
-    assert_error 'netctr: filter `colour=red` is not one of type=, container=, network=, event=' 125 \
+    assert_error 'netctr: filter `colour=red` is not one of type=, container=, network=, event=, label=' 125 \
         netctr events --filter colour=red
     assert_error 'netctr: since `yesterday` is not a time (as in 10m, 2026-01-02T15:04:05Z)' 125 \
         netctr events --since yesterday

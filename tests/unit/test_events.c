@@ -8,7 +8,7 @@
 
 static void emit(int dir, const char *name, const char *attribute)
 {
-    const struct event event = {"container", name, "0123456789ab", "web"};
+    const struct event event = {"container", name, "0123456789ab", "web", NULL};
     const struct event_attribute a[] = {{"exit_code", NULL, 137}, {"what", attribute, 0}, {0}};
     event_emit(dir, &event, attribute ? a : NULL);
 }
