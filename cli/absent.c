@@ -129,7 +129,6 @@ static const struct absent run_flags[] = {
     {"device-write-iops", 0, NULL},
     {"disable-content-trust", 0, NULL},
     {"domainname", 0, "`--hostname` takes a name with dots"},
-    {"entrypoint", 0, "write the whole command behind ROOTFS"},
     {"env-host", 0, "`-e NAME` passes one variable through"},
     {"expose", 0, "containers of one network reach every port of each other"},
     {"gpus", 0, NULL},

@@ -9,7 +9,7 @@
 struct run_flags {
     struct run_request request;
     char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *restart, *ip, *ip6, *mac;
-    char *log_driver, *userns, *detach_keys;
+    char *log_driver, *userns, *detach_keys, *entrypoint;
     strv log_options, env, env_files, labels, label_files, volumes, tmpfs, aliases, uids, gids;
 };
 
@@ -47,6 +47,8 @@ static const struct option table[] = {
     {"label-file", 0, OPTION_LIST, "FILE", "add labels from the lines of a file", AT(label_files)},
     {"workdir", 'w', OPTION_TEXT, "DIR", "working directory in the container", AT(workdir)},
     {"user", 'u', OPTION_TEXT, "USER[:GROUP]", "run as this user of the container", AT(user)},
+    {"entrypoint", 0, OPTION_TEXT, "PROGRAM",
+     "the program, and COMMAND its arguments; also [\"PROGRAM\", \"ARG\", …]", AT(entrypoint)},
     {"hostname", 'h', OPTION_TEXT, "NAME", "hostname (default: the id)", AT(hostname)},
     {"publish", 'p', OPTION_LIST, "PORT", "[HOSTIP:][HOSTPORT:]PORT[/tcp|udp|sctp], as in 8080:80",
      SPEC(publish)},
@@ -201,14 +203,33 @@ int check_command(const char *command, const char *before, struct err *e)
     return -EINVAL;
 }
 
-/* ROOTFS COMMAND [ARG…]; run_request_complete() reports missing ones. */
-static int take_words(char **words, struct spec *s, struct err *e)
+/* One word, or as with podman a JSON array of words. */
+static int take_entrypoint(const char *text, strv *argv, struct err *e)
 {
+    _cleanup_json_ json_t *words = *text == '[' ? json_loads(text, 0, NULL) : NULL;
+    for (size_t i = 0; i < json_array_size(words); i++) {
+        const char *word = json_string_value(json_array_get(words, i));
+        if (!word)
+            return err_say(e, -EINVAL, "entrypoint `%s` is not an array of words", text);
+        strv_add(argv, word);
+    }
+    if (!words)
+        strv_add(argv, text);
+    return 0;
+}
+
+/* ROOTFS COMMAND [ARG…]; run_request_complete() reports missing ones. Without an image there is no entrypoint that an
+ * empty one could take away. */
+static int take_words(char **words, const char *entrypoint, struct spec *s, struct err *e)
+{
+    const bool program = entrypoint && *entrypoint;
     if (!words[0])
         return 0;
     s->rootfs = xstrdup(words[0]);
-    s->argv = strv_copy(words + 1);
-    return words[1] ? check_command(words[1], "ROOTFS", e) : 0;
+    int r = program ? take_entrypoint(entrypoint, &s->argv, e) : 0;
+    for (char **word = words + 1; r == 0 && *word; word++)
+        strv_add(&s->argv, *word);
+    return r == 0 && words[1] && !program ? check_command(words[1], "ROOTFS", e) : r;
 }
 
 /* ---- the command -----------------------------------------------------------------------------*/
@@ -283,7 +304,7 @@ static int take_request(const struct command *command, int argc, char **argv, st
         return first;
     int r = take_flags(f, e);
     if (r == 0)
-        r = take_words(argv + first, &f->request.spec, e);
+        r = take_words(argv + first, f->entrypoint, &f->request.spec, e);
     if (r == 0)
         r = detach_keys_parse(f->detach_keys, &f->request.keys, e);
     const struct spec *s = &f->request.spec;

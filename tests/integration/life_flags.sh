@@ -47,3 +47,16 @@ bad_labels() {
         netctr run --label-file "$tmp/labels" "$box" true
 }
 t 'a label without a key is refused' bad_labels
+
+# ---- the command ---------------------------------------------------------------------------------
+
+has_entrypoint() {
+    assert_eq "$(netctr run --rm --network none --entrypoint printf "$box" '%s,' a -b)" a,-b,
+    assert_eq "$(netctr run --rm --network none --entrypoint '["printf", "%s,", "x y"]' "$box" a)" 'x y,a,'
+    assert_eq "$(netctr run --rm --network none --entrypoint '' "$box" printf %s, a)" a,
+    run --name a --entrypoint true "$box"
+    assert_eq "$(inspect a .argv)" '["true"]'
+    assert_error 'netctr: entrypoint `["sh", 1]` is not an array of words' 125 \
+        netctr run --entrypoint '["sh", 1]' "$box"
+}
+t '--entrypoint is the program, and the words behind ROOTFS its arguments' has_entrypoint
