@@ -159,6 +159,26 @@ static int parse_realtime(const char *s)
     return sign == '+' ? base + (int)n : base - (int)n;
 }
 
+/* The kernel has several names for some; sigabbrev_np() knows one of each. */
+static int parse_alias(const char *s)
+{
+    static const struct {
+        const char *name;
+        int sig;
+    } aliases[] = {
+        {"IOT", SIGABRT}, {"CLD", SIGCHLD}, {"POLL", SIGPOLL}, {"IO", SIGIO}, {"UNUSED", SIGSYS}};
+    for (size_t i = 0; i < ARRAY_LEN(aliases); i++)
+        if (strcasecmp(aliases[i].name, s) == 0)
+            return aliases[i].sig;
+    return -EINVAL;
+}
+
+char *signal_name(int sig)
+{
+    const char *name = sigabbrev_np(sig);
+    return name ? xasprintf("SIG%s", name) : xasprintf("SIGRTMIN%+d", sig - SIGRTMIN);
+}
+
 int parse_signal(const char *s)
 {
     uint64_t number;
@@ -171,7 +191,8 @@ int parse_signal(const char *s)
         if (name && strcasecmp(name, s) == 0)
             return sig;
     }
-    return parse_realtime(s);
+    int alias = parse_alias(s);
+    return alias < 0 ? parse_realtime(s) : alias;
 }
 
 int boot_id(char **id, struct err *e)

@@ -170,8 +170,6 @@ static const struct absent run_flags[] = {
     {"security-opt", 0, NULL},
     {"shm-size", 0, NULL},
     {"sig-proxy", 0, NULL},
-    {"stop-signal", 0, NULL},
-    {"stop-timeout", 0, NULL},
     {"storage-opt", 0, NULL},
     {"sysctl", 0, "`netctr network create --sysctl` sets those of interfaces"},
     {"systemd", 0, NULL},

@@ -14,37 +14,40 @@ int patience_parse(const char *text, uint64_t *seconds, struct err *e)
     return 0;
 }
 
-/* All containers get SIGTERM at once and are then waited for one by one, so they share one deadline. */
+/* All containers get their stop signal at once and are then waited for one by one, so they share the time. */
 struct stopping {
     enum mark mark;
     uint64_t seconds;
-    int64_t deadline; /* CLOCK_MONOTONIC, seconds */
+    int64_t began; /* CLOCK_MONOTONIC, seconds */
 };
 
 static void begin_stop(struct engine *engine, const struct record *all, size_t count, void *arg)
 {
     struct stopping *s = arg;
-    if (s->seconds != STOP_NEVER_KILLS)
-        s->deadline = monotonic_ms() / 1000 + (int64_t)s->seconds;
-    if (s->seconds)
-        engine_begin_stop(engine, all, count, s->mark);
+    s->began = monotonic_ms() / 1000;
+    engine_begin_stop(engine, all, count, s->seconds, s->mark);
+}
+
+static uint64_t patience_left(const struct stopping *s, const struct record *r)
+{
+    const uint64_t seconds = stop_seconds(s->seconds, &r->spec),
+                   gone = (uint64_t)(monotonic_ms() / 1000 - s->began);
+    if (seconds == STOP_NEVER_KILLS)
+        return seconds;
+    return seconds > gone ? seconds - gone : 0;
 }
 
 static int stop_one(struct engine *engine, const struct record *r, void *arg, struct err *e)
 {
     const struct stopping *s = arg;
-    int64_t left = s->deadline - monotonic_ms() / 1000;
-    uint64_t patience = s->seconds == STOP_NEVER_KILLS ? STOP_NEVER_KILLS
-                        : left > 0                     ? (uint64_t)left
-                                                       : 0;
-    return engine_stop(engine, r, s->mark, patience, e);
+    return engine_stop(engine, r, s->mark, patience_left(s, r), e);
 }
 
 /* Those that are left when the time is over are killed, several at a time. */
 static void kill_ahead(struct engine *engine, const struct record *r, void *arg)
 {
     const struct stopping *s = arg;
-    if (s->seconds != STOP_NEVER_KILLS && s->deadline <= monotonic_ms() / 1000)
+    if (!patience_left(s, r))
         engine_begin_kill(engine, r, s->mark);
 }
 
@@ -60,13 +63,14 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
     const struct option options[] = {
         {"all", 'a', OPTION_FLAG, NULL, "stop all running containers", &all},
         {"time", 't', OPTION_TEXT, "SECONDS",
-         "time to end before a container is killed (default: 10; -1: no limit)", &time},
+         "time to end before a container is killed (default: its --stop-timeout; -1: no limit)",
+         &time},
         {"until-boot", 0, OPTION_FLAG, NULL,
          "at shutdown of the host: `netctr boot` then starts those with --restart unless-stopped, too",
          &until_boot},
         {0},
     };
-    uint64_t seconds = 10;
+    uint64_t seconds = STOP_AS_DEFINED;
     int first = command_options(&command_stop, options, true, &argc, argv, e);
     if (first <= 0)
         return first;
@@ -85,7 +89,7 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
 const struct command command_stop = {
     .name = "stop",
     .usage = "[-t SECONDS] [--until-boot] NAME… | --all",
-    .summary = "Stop containers: SIGTERM, then SIGKILL for those that do not end",
+    .summary = "Stop containers: SIGTERM or their stop signal, then SIGKILL",
     .example = "netctr stop web\nnetctr stop -t 30 --all",
     .risky = true,
     .run = stop,

@@ -9,7 +9,7 @@
 struct run_flags {
     struct run_request request;
     char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *restart, *ip, *ip6, *mac;
-    char *log_driver, *userns, *detach_keys, *entrypoint;
+    char *log_driver, *userns, *detach_keys, *entrypoint, *stop_signal, *stop_timeout;
     strv log_options, env, env_files, labels, label_files, volumes, tmpfs, aliases, uids, gids;
 };
 
@@ -40,6 +40,9 @@ static const struct option table[] = {
     {"detach-keys", 0, OPTION_TEXT, "KEYS", DETACH_KEYS_HELP, AT(detach_keys)},
     {"restart", 0, OPTION_TEXT, "POLICY",
      "when to run it again: no, on-failure[:N], always or unless-stopped", AT(restart)},
+    {"stop-signal", 0, OPTION_TEXT, "SIGNAL", "what `stop` sends first (SIGTERM)", AT(stop_signal)},
+    {"stop-timeout", 0, OPTION_TEXT, "SECONDS",
+     "when `stop` kills it (10; -1: never); -t of `stop` comes first", AT(stop_timeout)},
     {"env", 'e', OPTION_LIST, "K=V",
      "set a variable, or pass one through from your environment (K)", AT(env)},
     {"env-file", 0, OPTION_LIST, "FILE", "set variables from the lines of a file", AT(env_files)},
@@ -167,6 +170,15 @@ static int take_first_network(const struct run_flags *f, struct spec *s, struct 
     return r;
 }
 
+static int take_stop(const struct run_flags *f, struct stop_rule *stop, struct err *e)
+{
+    stop->signal = f->stop_signal ? parse_signal(f->stop_signal) : 0;
+    if (stop->signal < 0)
+        return err_say(e, -EINVAL, "unknown signal `%s`", f->stop_signal);
+    stop->timed = f->stop_timeout != NULL;
+    return patience_parse(f->stop_timeout, &stop->seconds, e);
+}
+
 static int take_flags(struct run_flags *f, struct err *e)
 {
     struct spec *s = &f->request.spec;
@@ -179,6 +191,8 @@ static int take_flags(struct run_flags *f, struct err *e)
         r = volumes_parse(f->volumes, f->tmpfs, s, e);
     if (r == 0)
         r = limits_parse(f->memory, f->cpus, f->pids, &s->limits, e);
+    if (r == 0)
+        r = take_stop(f, &s->stop, e);
     if (r == 0)
         r = take_log(f, s, e);
     if (r == 0)

@@ -78,10 +78,11 @@ static int restart(const struct cli *cli, int argc, char **argv, struct err *e)
     char *time = NULL;
     const struct option options[] = {
         {"time", 't', OPTION_TEXT, "SECONDS",
-         "time to end before the container is killed (default: 10; -1: no limit)", &time},
+         "time to end before the container is killed (default: its --stop-timeout; -1: no limit)",
+         &time},
         {0},
     };
-    uint64_t seconds = 10;
+    uint64_t seconds = STOP_AS_DEFINED;
     int first = command_options(&command_restart, options, true, &argc, argv, e);
     if (first <= 0)
         return first;

@@ -104,6 +104,9 @@ static void forward(struct monitor *m, int sig, pid_t sender, bool by_client)
     else if (m->interrupts == 2 && client_is_here(client))
         warn("`%s` has not ended yet; once more kills it", m->c->plan.name);
     m->c->end_requested = m->c->end_requested || m->interrupts > 0;
+    /* The host goes down: the monitor of a client passes on what the user sent. */
+    if (!by_client && sig == SIGTERM && m->c->plan.stop_signal)
+        sig = m->c->plan.stop_signal;
     if (m->c->pidfd >= 0)
         (void)pidfd_signal(m->c->pidfd, sig);
 }

@@ -68,14 +68,20 @@ static int end_restarting(struct engine *engine, const struct record *r, struct 
     return await_end(engine, r, e);
 }
 
-static int stop_record(struct engine *engine, const struct record *r, uint64_t seconds,
+uint64_t stop_seconds(uint64_t seconds, const struct spec *s)
+{
+    return seconds == STOP_AS_DEFINED ? spec_stop_seconds(s) : seconds;
+}
+
+static int stop_record(struct engine *engine, const struct record *r, uint64_t wanted,
                        struct err *e)
 {
+    const uint64_t seconds = stop_seconds(wanted, &r->spec);
     if (r->status == STATUS_RESTARTING)
         return end_restarting(engine, r, e);
     if (r->status != STATUS_RUNNING)
         return 0;
-    int code = signal_and_thaw(engine, r, seconds ? SIGTERM : SIGKILL, e);
+    int code = signal_and_thaw(engine, r, seconds ? spec_stop_signal(&r->spec) : SIGKILL, e);
     int patience = seconds == STOP_NEVER_KILLS ? -1 : (int)seconds * 1000;
     if (code == 0 && seconds && wait_for_end(r, patience) == 0)
         return 0;
@@ -131,11 +137,12 @@ static void begin_end(struct engine *engine, const struct record *r, enum mark m
 }
 
 void engine_begin_stop(struct engine *engine, const struct record *all, size_t count,
-                       enum mark mark)
+                       uint64_t seconds, enum mark mark)
 {
     for (size_t i = 0; i < count; i++)
-        if (all[i].spec.name && all[i].status != STATUS_EXITED)
-            begin_end(engine, &all[i], mark, SIGTERM);
+        if (all[i].spec.name && all[i].status != STATUS_EXITED &&
+            stop_seconds(seconds, &all[i].spec))
+            begin_end(engine, &all[i], mark, spec_stop_signal(&all[i].spec));
 }
 
 void engine_begin_kill(struct engine *engine, const struct record *r, enum mark mark)
@@ -165,7 +172,8 @@ int engine_stop(struct engine *engine, const struct record *r, enum mark mark, u
 int engine_kill(struct engine *engine, const struct record *r, int sig, struct err *e)
 {
     _cleanup_record_ struct record now = {0};
-    bool ends = sig == SIGKILL || sig == SIGTERM || sig == SIGINT || sig == SIGQUIT;
+    bool ends = sig == SIGKILL || sig == SIGTERM || sig == SIGINT || sig == SIGQUIT ||
+                sig == spec_stop_signal(&r->spec);
     int code =
         ends ? engine_ask_end(engine, r, MARK_END_ASKED, &now, e) : look_again(engine, r, &now, e);
     bool begins = code == 0 && now.status == STATUS_CREATING;

@@ -40,6 +40,9 @@ strv labels_from_json(json_t *j);                           /**< the caller free
 json_t *log_options_to_json(const struct log_options *o);   /**< the caller owns it */
 /** NULL: the default. -EBADMSG with a text. */
 int log_options_from_json(const json_t *j, struct log_options *o, struct err *e);
+void stop_to_json(const struct spec *s, json_t *j);
+/** Without it: the default. -EBADMSG with a text. */
+int stop_from_json(const json_t *j, struct stop_rule *out, struct err *e);
 void userns_to_json(const struct spec *s, json_t *j);
 /** Without them: the host's. -EBADMSG with a text. */
 int userns_from_json(const json_t *j, struct spec *s, struct err *e);

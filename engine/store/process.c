@@ -44,6 +44,7 @@ struct plan spec_plan(const struct spec *s, const char *instance)
                        [PLAN_NET] = {.how =
                                          s->network_mode == NETWORK_HOST ? NS_INHERIT : NS_LATER}},
         .ids = s->ids,
+        .stop_signal = s->stop.signal,
         .log = s->log,
         .log_dir = -1,
     };

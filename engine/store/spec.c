@@ -164,6 +164,7 @@ json_t *spec_to_json(const struct spec *s)
     userns_to_json(s, j);
     _cleanup_free_ char *restart = restart_text(&s->restart);
     json_put_str(j, "restart", restart);
+    stop_to_json(s, j);
     json_object_set_new(j, "log", log_options_to_json(&s->log));
     json_object_set_new(j, "created", json_integer(s->created));
     json_object_set_new(j, "created_nsec", json_integer(s->created_nsec));
@@ -206,7 +207,7 @@ static int check(const json_t *j, struct spec *s, struct err *e)
         return err_say(e, -EBADMSG, "damaged: unknown restart policy `%s`", restart);
     if (log_options_from_json(json_object_get(j, "log"), &s->log, e) < 0)
         return -EBADMSG;
-    if (userns_from_json(j, s, e) < 0)
+    if (stop_from_json(j, &s->stop, e) < 0 || userns_from_json(j, s, e) < 0)
         return -EBADMSG;
     if (schema > 1)
         return err_say(e, -EBADMSG, "written by a newer netctr (schema %d)", (int)schema);

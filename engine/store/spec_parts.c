@@ -2,6 +2,7 @@
 #include "files.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 /* ---- resource limits -------------------------------------------------------------------------*/
@@ -100,6 +101,37 @@ int log_options_from_json(const json_t *j, struct log_options *o, struct err *e)
     o->max_size = size;
     o->max_file = (unsigned)files;
     return 0;
+}
+
+/* ---- stop ------------------------------------------------------------------------------------*/
+
+int spec_stop_signal(const struct spec *s)
+{
+    return s->stop.signal ? s->stop.signal : SIGTERM;
+}
+
+uint64_t spec_stop_seconds(const struct spec *s)
+{
+    return s->stop.timed ? s->stop.seconds : STOP_SECONDS;
+}
+
+void stop_to_json(const struct spec *s, json_t *j)
+{
+    _cleanup_free_ char *signal = signal_name(spec_stop_signal(s));
+    uint64_t seconds = spec_stop_seconds(s);
+    json_put_str(j, "stop_signal", signal);
+    json_object_set_new(j, "stop_timeout",
+                        json_integer(seconds == STOP_NEVER_KILLS ? -1 : (json_int_t)seconds));
+}
+
+int stop_from_json(const json_t *j, struct stop_rule *out, struct err *e)
+{
+    const char *name = json_str(j, "stop_signal");
+    int64_t seconds = json_int(j, "stop_timeout", STOP_SECONDS);
+    out->signal = name ? parse_signal(name) : 0;
+    out->timed = seconds != STOP_SECONDS;
+    out->seconds = seconds < 0 ? STOP_NEVER_KILLS : (uint64_t)seconds;
+    return out->signal < 0 ? err_say(e, -EBADMSG, "damaged: unknown signal `%s`", name) : 0;
 }
 
 /* ---- the user namespace ----------------------------------------------------------------------*/

@@ -366,6 +366,7 @@ int pidfd_signal(int pidfd, int sig);
 int pidfd_wait(int pidfd, int timeout_ms);
 /** "SIGTERM", "TERM" or "15" → 15; also "RTMIN+3" and "RTMAX-1". -EINVAL. */
 int parse_signal(const char *s);
+char *signal_name(int sig); /**< "SIGTERM", "SIGRTMIN+3"; caller frees */
 /** This boot's id (/proc/sys/kernel/random/boot_id), 36 characters; caller frees. */
 int boot_id(char **id, struct err *e);
 

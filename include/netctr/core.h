@@ -158,6 +158,7 @@ struct plan {
     struct ulimits ulimits;
     uint64_t caps;         /**< bounding set, one bit a capability */
     uint64_t ambient_caps; /**< what a @user other than root keeps: those added by name */
+    int stop_signal;       /**< what a SIGTERM for the monitor becomes; 0: SIGTERM */
     struct log_options log;
     int log_dir;     /**< where the log is kept; -1: nowhere */
     bool log_before; /**< an earlier life may have left more files than @log permits */

@@ -203,15 +203,17 @@ int engine_attach(struct engine *engine, const struct record *r, struct attach_r
 
 /* ---- stop, remove ----------------------------------------------------------------------------*/
 
-#define STOP_NEVER_KILLS UINT64_MAX
-/** Ends a container: SIGTERM, and after @seconds SIGKILL. Returns when everything is undone. @mark: MARK_END_ASKED, or
+#define STOP_AS_DEFINED (STOP_NEVER_KILLS - 1) /**< seconds: those of the container */
+/** Ends a container: its stop signal, and after @seconds SIGKILL. Returns when everything is undone. @mark: MARK_END_ASKED, or
  *  MARK_UNTIL_BOOT if engine_boot() shall start it again. */
 int engine_stop(struct engine *engine, const struct record *r, enum mark mark, uint64_t seconds,
                 struct err *e);
-/** Sends SIGTERM to several containers at once, so that engine_stop() waits for all of them at the same time. Records
- *  without a name are skipped. */
+/** Sends the stop signal to several containers at once, so that engine_stop() waits for all of them at the same time.
+ *  Records without a name are skipped, and those for which @seconds is 0. */
 void engine_begin_stop(struct engine *engine, const struct record *all, size_t count,
-                       enum mark mark);
+                       uint64_t seconds, enum mark mark);
+/** @seconds, or what STOP_AS_DEFINED means for @s. */
+uint64_t stop_seconds(uint64_t seconds, const struct spec *s);
 /** Sends SIGKILL, so that engine_stop() and engine_force_remove() wait for several containers at the same time. */
 void engine_begin_kill(struct engine *engine, const struct record *r, enum mark mark);
 /** Sends a signal. After one that ends programs, the restart policy does not run the program again; with SIGKILL, this

@@ -85,6 +85,15 @@ struct volume {
 };
 #define TMPFS_SIZE_MAX (UINT64_C(1) << 30) /**< bytes of a tmpfs without a size of its own */
 
+#define STOP_NEVER_KILLS UINT64_MAX /**< as a number of seconds */
+#define STOP_SECONDS 10             /**< by default */
+/** How `stop` ends a container. */
+struct stop_rule {
+    int signal; /**< 0: SIGTERM */
+    bool timed;
+    uint64_t seconds; /**< if @timed: until it is killed, or STOP_NEVER_KILLS; else STOP_SECONDS */
+};
+
 enum network_mode {
     NETWORK_OWN, /**< a network namespace other than the host's */
     NETWORK_HOST,
@@ -131,6 +140,7 @@ struct spec {
     struct id_map ids; /**< of its user namespace; empty: the host's */
     char *userns_why;  /**< why it could not have one of its own; NULL: it has, or asked for none */
     struct restart restart;
+    struct stop_rule stop;
     struct log_options log;
     int64_t created;      /**< seconds since the epoch */
     int64_t created_nsec; /**< nanoseconds after that second */
@@ -147,6 +157,9 @@ int spec_from_json(const json_t *j, struct spec *out, struct err *e);
 void spec_bound_tmpfs(struct spec *s);
 /** Why a service may have ended as soon as it was started (record.ended_early); the caller frees. */
 char *spec_early_hint(const struct spec *s);
+/** What `stop` sends first, and after how many seconds it kills. */
+int spec_stop_signal(const struct spec *s);
+uint64_t spec_stop_seconds(const struct spec *s);
 /** A new container id; the caller frees. */
 char *spec_new_id(void);
 /** The id that @bits make: 12 hex digits, at least one of them a letter. */

@@ -60,3 +60,77 @@ has_entrypoint() {
         netctr run --entrypoint '["sh", 1]' "$box"
 }
 t '--entrypoint is the program, and the words behind ROOTFS its arguments' has_entrypoint
+
+# ---- the end -------------------------------------------------------------------------------------
+
+# Says with its exit code which signal ended it.
+telling=(sh -c 'trap "exit 7" TERM; trap "exit 9" USR1; trap "exit 11" 36; echo ready; while :; do sleep 0.02; done')
+start_telling() { # NAME FLAGS...
+    local name=$1
+    shift
+    run --name "$name" "$@" "$box" "${telling[@]}"
+    wait_for 5 is_ready "$name"
+}
+is_ready() { netctr logs "$1" | has ready; }
+code() { inspect "$1" .state.exit_status; }
+
+has_stop_signal() {
+    start_telling a --stop-signal USR1
+    start_telling b --stop-signal sigrtmin+2
+    start_telling c
+    assert_eq "$(inspect a .stop_signal) $(inspect b .stop_signal) $(inspect c .stop_signal)" \
+        'SIGUSR1 SIGRTMIN+2 SIGTERM'
+    netctr stop a b c >/dev/null
+    assert_eq "$(code a) $(code b) $(code c)" '9 11 7'
+    netctr start a >/dev/null
+    wait_for 5 in_second_run a
+    netctr stop a >/dev/null
+    assert_eq "$(code a)" 9 'after a restart'
+    assert_error 'netctr: unknown signal `NONE`' 125 netctr run --stop-signal NONE "$box" true
+}
+in_second_run() { [ "$(netctr logs "$1" | grep -c ready)" = 2 ]; }
+t 'stop sends the stop signal of the container' has_stop_signal
+
+monitor_is_told() {
+    start_telling a --stop-signal USR1
+    kill -TERM "$(monitor_of a)"
+    wait_for 5 status_is a exited
+    assert_eq "$(code a)" 9
+}
+t 'a monitor that gets SIGTERM, as at shutdown, sends the stop signal' monitor_is_told
+
+for_good() {
+    start_telling a --stop-signal USR1 --restart always
+    netctr kill -s USR1 a >/dev/null
+    wait_for 5 status_is a exited
+    assert_eq "$(code a)" 9
+}
+t 'the stop signal sent by kill ends a container for good' for_good
+
+has_stop_timeout() {
+    start_telling a --stop-timeout 0
+    start_telling b --stop-timeout 0
+    start_telling c --stop-timeout -1
+    assert_eq "$(inspect a .stop_timeout) $(inspect c .stop_timeout)" '0 -1'
+    netctr stop a c >/dev/null
+    netctr stop -t 60 b >/dev/null
+    assert_eq "$(code a) $(code b) $(code c)" '137 7 7'
+    run --name d "$box" sleep 100
+    assert_eq "$(inspect d .stop_timeout)" 10
+    assert_error 'netctr: time `x` is not a number of seconds, or -1 (no limit)' 125 \
+        netctr run --stop-timeout x "$box" true
+}
+t 'stop waits as long as the container says, unless -t says otherwise' has_stop_timeout
+
+all_names() {
+    local name
+    start_telling a
+    for name in IOT SIGCLD POLL IO WINCH PWR STKFLT RTMIN RTMAX-1 SIGRTMIN+15 SIGRTMAX 64; do
+        case $name in
+        SIGCLD | WINCH) netctr kill -s "$name" a >/dev/null ;;
+        *) netctr run --rm --network none --stop-signal "$name" "$box" true ;;
+        esac
+    done
+    status_is a running
+}
+t 'every name of a signal is known' all_names
