@@ -112,7 +112,6 @@ static const struct absent run_flags[] = {
     {"cgroup-parent", 0, NULL},
     {"cgroupns", 0, NULL},
     {"cgroups", 0, NULL},
-    {"cidfile", 0, "`netctr run -d` prints the id"},
     {"conmon-pidfile", 0, NULL},
     {"cpu-period", 0, CPUS},
     {"cpu-quota", 0, CPUS},

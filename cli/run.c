@@ -9,7 +9,7 @@
 struct run_flags {
     struct run_request request;
     char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *restart, *ip, *ip6, *mac;
-    char *log_driver, *userns, *detach_keys, *entrypoint, *stop_signal, *stop_timeout;
+    char *log_driver, *userns, *detach_keys, *entrypoint, *stop_signal, *stop_timeout, *pid_file, *id_file;
     strv log_options, env, env_files, labels, label_files, volumes, tmpfs, aliases, uids, gids;
 };
 
@@ -40,6 +40,10 @@ static const struct option table[] = {
     {"detach-keys", 0, OPTION_TEXT, "KEYS", DETACH_KEYS_HELP, AT(detach_keys)},
     {"restart", 0, OPTION_TEXT, "POLICY",
      "when to run it again: no, on-failure[:N], always or unless-stopped", AT(restart)},
+    {"pid-file", 0, OPTION_TEXT, "FILE", "write the pid of the program there while it runs",
+     AT(pid_file)},
+    {"pidfile", 0, OPTION_TEXT, "FILE", "the same as --pid-file", AT(pid_file)},
+    {"cidfile", 0, OPTION_TEXT, "FILE", "write the id of the container to a new file", AT(id_file)},
     {"stop-signal", 0, OPTION_TEXT, "SIGNAL", "what `stop` sends first (SIGTERM)", AT(stop_signal)},
     {"stop-timeout", 0, OPTION_TEXT, "SECONDS",
      "when `stop` kills it (10; -1: never); -t of `stop` comes first", AT(stop_timeout)},
@@ -186,6 +190,7 @@ static int take_flags(struct run_flags *f, struct err *e)
     s->hostname = xstrdup(f->hostname);
     s->user = xstrdup(f->user);
     s->workdir = xstrdup(f->workdir);
+    s->pid_file = xstrdup(f->pid_file);
     int r = f->restart ? restart_parse(f->restart, &s->restart, e) : 0;
     if (r == 0)
         r = volumes_parse(f->volumes, f->tmpfs, s, e);
@@ -269,6 +274,29 @@ static int run_detached(struct engine *engine, struct run_request *request, stru
     return r == 0 ? print_id(engine, id, e) : r;
 }
 
+/* As with docker, it must not exist. */
+static int write_id_file(const char *path, const char *id, struct err *e)
+{
+    if (!path)
+        return 0;
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0 && errno == EEXIST) {
+        err_say(e, -EEXIST, "id file `%s` exists", path);
+        err_hint(e, "remove it if its container is gone, or name another file");
+        return -EEXIST;
+    }
+    int r = fd < 0 ? -errno : write_all(fd, id, strlen(id));
+    return r < 0 ? err_set(e, r, "write id file `%s`", path) : 0;
+}
+
+/* After a failure @r there is no such container. */
+static int keep_id_file(const char *path, int r)
+{
+    if (r < 0 && path)
+        (void)unlink(path);
+    return r;
+}
+
 void warn_oom_killed(const char *name, uint64_t limit)
 {
     if (limit)
@@ -334,10 +362,12 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     __attribute__((cleanup(run_flags_clear))) struct run_flags f = {.request = RUN_REQUEST_INIT};
     _cleanup_engine_ struct engine engine = {0};
     int r = take_request(&command_run, argc, argv, &f, e);
-    if (r <= 0 || (r = cli_engine(cli, &engine, e)) < 0)
+    if (r <= 0 || (r = cli_engine(cli, &engine, e)) < 0 ||
+        (r = write_id_file(f.id_file, f.request.spec.id, e)) < 0)
         return r;
-    return f.request.spec.detached ? run_detached(&engine, &f.request, e)
-                                   : run_attached(&engine, &f.request, e);
+    r = f.request.spec.detached ? run_detached(&engine, &f.request, e)
+                                : run_attached(&engine, &f.request, e);
+    return keep_id_file(f.id_file, r);
 }
 
 /* What most people need; the others are in `--help --all`. */
@@ -363,11 +393,12 @@ static int create(const struct cli *cli, int argc, char **argv, struct err *e)
     __attribute__((cleanup(run_flags_clear))) struct run_flags f = {.request = RUN_REQUEST_INIT};
     _cleanup_engine_ struct engine engine = {0};
     int r = take_request(&command_create, argc, argv, &f, e);
-    if (r <= 0 || (r = cli_engine(cli, &engine, e)) < 0)
+    if (r <= 0 || (r = cli_engine(cli, &engine, e)) < 0 ||
+        (r = write_id_file(f.id_file, f.request.spec.id, e)) < 0)
         return r;
     _cleanup_free_ char *id = xstrdup(f.request.spec.id);
     r = engine_create(&engine, &f.request, e);
-    return r == 0 ? print_id(&engine, id, e) : r;
+    return keep_id_file(f.id_file, r == 0 ? print_id(&engine, id, e) : r);
 }
 
 const struct command command_create = {

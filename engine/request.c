@@ -59,6 +59,31 @@ static int complete_rootfs(struct spec *s, struct err *e)
     return -EINVAL;
 }
 
+static bool is_below(const char *path, const char *dir)
+{
+    const char *rest = skip_prefix(path, dir);
+    return rest && *rest == '/';
+}
+
+/* Links are resolved once, here: later, a container may be able to make some on the way. */
+static int complete_pid_file(struct spec *s, struct err *e)
+{
+    _cleanup_free_ char *given = take_ptr(s->pid_file);
+    if (!given)
+        return 0;
+    const char *slash = strrchr(given, '/'), *name = slash ? slash + 1 : given;
+    _cleanup_free_ char *parent = slash ? xstrndup(given, (size_t)(name - given)) : xstrdup(".");
+    _cleanup_free_ char *dir = realpath(parent, NULL);
+    if (!dir)
+        return err_set(e, errno, "pid file `%s`", given);
+    if (!*name || streq(name, ".") || streq(name, ".."))
+        return err_say(e, -EISDIR, "pid file `%s` is a directory", given);
+    s->pid_file = xasprintf("%s/%s", streq(dir, "/") ? "" : dir, name);
+    if (is_below(s->pid_file, s->rootfs))
+        return err_say(e, -EINVAL, "pid file `%s` is in the root directory", given);
+    return 0;
+}
+
 static int check_command(const struct spec *s, struct err *e)
 {
     return *s->argv[0] ? 0 : err_say(e, -EINVAL, "COMMAND is empty");
@@ -292,6 +317,8 @@ static int check_text(const struct spec *s, struct err *e)
     if (r == 0)
         r = check("user", s->user, e);
     if (r == 0)
+        r = check("pid file", s->pid_file, e);
+    if (r == 0)
         r = check("network", s->network, e);
     if (r == 0)
         r = check_each("search domain", s->dns_search, e);
@@ -350,6 +377,8 @@ int run_request_complete(struct run_request *q, struct err *e)
     }
     if (r == 0)
         r = complete_rootfs(s, e);
+    if (r == 0)
+        r = complete_pid_file(s, e);
     if (r == 0)
         r = check_command(s, e);
     if (r == 0)

@@ -297,6 +297,7 @@ static int save_exit(struct container *c, int exit_status, struct err *e)
 int container_note_end(struct container *c, int exit_status, struct err *e)
 {
     container_note_memory(c);
+    pid_file_remove(c);
     int r = c->noted || !c->spec.id ? 0 : save_exit(c, exit_status, e);
     c->noted = c->noted || (r == 0 && c->spec.id);
     container_tell_death(c, exit_status);
@@ -316,6 +317,7 @@ int container_remember_end(struct container *c, int exit_status, struct err *e)
 int container_end(struct container *c, bool keep, int exit_status, struct err *e)
 {
     container_note_memory(c);
+    pid_file_remove(c);
     const bool other = c->instance && !streq(c->instance, c->store->instance);
     container_plan(c);
     int r = plan_end_cgroup(&c->process.plan, other, e);
@@ -385,6 +387,7 @@ static void take_state(struct container *c, const json_t *state, const json_t *c
     c->spec.id = xstrdup(json_str(state, "id"));
     c->existing = json_flag(state, "existing");
     c->restarts = (unsigned)json_int(state, "restarts", 0);
+    c->pid_told = (pid_t)json_int(state, "pid", 0);
     c->exit_status =
         (int)(ended ? json_int(ended, "status", 0) : json_int(state, "exit_status", 0));
     if (valid_name(json_str(state, "instance")))

@@ -74,6 +74,12 @@ int try_lock_of(int live_dir, const json_t *state);
 /** Writes the file `flags` of a new run directory. -errno. */
 int flags_create(int run_dir);
 
+/* pid_file.c */
+/** Before the program runs. */
+int pid_file_write(struct container *c, struct err *e);
+/** When it has ended. Idempotent. */
+void pid_file_remove(struct container *c);
+
 /** What core needs to know of @s; its pointers are those of @s and @instance. The process's directories are missing. */
 struct plan spec_plan(const struct spec *s, const char *instance);
 /** Makes the plan of @c's process follow its spec, when that has been read or replaced. */

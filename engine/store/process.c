@@ -129,6 +129,8 @@ int container_start(struct container *c, struct err *e)
         c->started = 1;
     r = container_save_state(c, e);
     if (r == 0)
+        r = pid_file_write(c, e);
+    if (r == 0)
         r = process_start(&c->process, e);
     if (r < 0) {
         c->started = last;
@@ -174,6 +176,7 @@ int container_supervise(struct container *c, const struct supervise_options *opt
 int container_reset(struct container *c, struct err *e)
 {
     container_note_memory(c);
+    pid_file_remove(c);
     int r = process_reset(&c->process, e);
     container_tell_death(c, c->exit_status);
     c->oom_killed = false;

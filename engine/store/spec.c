@@ -32,6 +32,7 @@ void spec_clear(struct spec *s)
     strv_free(s->dns_options);
     strv_free(s->add_hosts);
     free(s->userns_why);
+    free(s->pid_file);
     *s = (struct spec){0};
 }
 
@@ -164,6 +165,7 @@ json_t *spec_to_json(const struct spec *s)
     userns_to_json(s, j);
     _cleanup_free_ char *restart = restart_text(&s->restart);
     json_put_str(j, "restart", restart);
+    json_put_str(j, "pid_file", s->pid_file);
     stop_to_json(s, j);
     json_object_set_new(j, "log", log_options_to_json(&s->log));
     json_object_set_new(j, "created", json_integer(s->created));
@@ -245,6 +247,7 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
         .dns_search = json_strv(j, "dns_search"),
         .dns_options = json_strv(j, "dns_options"),
         .add_hosts = json_strv(j, "add_hosts"),
+        .pid_file = xstrdup(json_str(j, "pid_file")),
         .created = json_int(j, "created", 0),
         .created_nsec = json_int(j, "created_nsec", 0),
     };

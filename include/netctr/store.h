@@ -139,6 +139,7 @@ struct spec {
     enum userns_mode userns;
     struct id_map ids; /**< of its user namespace; empty: the host's */
     char *userns_why;  /**< why it could not have one of its own; NULL: it has, or asked for none */
+    char *pid_file;    /**< on the host, without links; gets the pid of its program; NULL: none */
     struct restart restart;
     struct stop_rule stop;
     struct log_options log;
@@ -292,6 +293,7 @@ struct container {
     char *layers, *mount_point; /**< paths of both directories, for the process */
     struct plan_mounts mounts;  /**< what its process mounts */
     int64_t started;            /**< seconds since the epoch; 0: not yet */
+    pid_t pid_told;             /**< what its pid file may say; 0: there is none */
     bool noted;                 /**< the definition says how it ended */
     bool existing;     /**< its definition is older than this life, and outlives a failed start */
     bool restarting;   /**< between two runs of its program */

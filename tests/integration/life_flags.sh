@@ -134,3 +134,61 @@ all_names() {
     status_is a running
 }
 t 'every name of a signal is known' all_names
+
+# ---- files that tell who runs --------------------------------------------------------------------
+
+pid_in() { cat "$tmp/pids/$1"; }
+no_pid_file() { [ -z "$(ls -A "$tmp/pids")" ]; }
+has_pid_file() {
+    mkdir -p "$tmp/pids"
+    cd "$tmp" || exit
+    run --name a --pid-file pids/a "$box" sleep 100
+    assert_eq "$(inspect a .pid_file)" "$tmp/pids/a"
+    assert_eq "$(pid_in a)" "$(inspect a .state.pid)"
+    netctr restart -t 0 a >/dev/null
+    assert_eq "$(pid_in a)" "$(inspect a .state.pid)" 'after a restart'
+    netctr stop -t 0 a >/dev/null
+    no_pid_file || fail 'the file stays'
+    run --name b --pidfile pids/b "$box" sleep 100
+    kill -KILL "$(monitor_of b)"
+    wait_for 5 no_pid_file
+    netctr run --rm --network none --pid-file pids/c "$box" missing || true
+    no_pid_file || fail 'the file of a failed start stays'
+}
+t 'the pid file names the program as long as it runs' has_pid_file
+
+of_others() {
+    mkdir -p "$tmp/pids"
+    run --name a --pid-file "$tmp/pids/a" "$box" sleep 100
+    echo 1 >"$tmp/pids/a"
+    netctr rm -f a >/dev/null
+    assert_eq "$(pid_in a)" 1
+}
+t 'a pid file that another program has written since stays' of_others
+
+no_links() {
+    mkdir "$tmp/shared" "$tmp/shared/pids" "$tmp/host"
+    run --name a -v "$tmp/shared:/shared" --userns host --pid-file "$tmp/shared/pids/a" "$box" sleep 100
+    netctr stop -t 0 a >/dev/null
+    rmdir "$tmp/shared/pids"
+    ln -s "$tmp/host" "$tmp/shared/pids" # as the container could
+    assert_status 125 netctr start a 2>"$tmp/err"
+    assert_contains "$(cat "$tmp/err")" "write pid file \`$tmp/shared/pids/a\`"
+    [ -z "$(ls -A "$tmp/host")" ] || fail 'a link was followed'
+    assert_error "netctr: pid file \`$box/pid\` is in the root directory" 125 \
+        netctr run --pid-file "$box/pid" "$box" true
+    assert_error "netctr: pid file \`$tmp/none/a\`: No such file or directory" 125 \
+        netctr run --pid-file "$tmp/none/a" "$box" true
+}
+t 'a pid file is not written through a link that a container has made' no_links
+
+has_id_file() {
+    local id
+    id=$(netctr run -d --network none --cidfile "$tmp/id" "$box" sleep 100)
+    assert_eq "$(cat "$tmp/id")" "$id"
+    assert_error "netctr: id file \`$tmp/id\` exists; remove it if its container is gone, or name another file" 125 \
+        netctr run --cidfile "$tmp/id" "$box" true
+    netctr run --rm --network none --cidfile "$tmp/id2" "$box" missing 2>/dev/null || true
+    [ ! -e "$tmp/id2" ] || fail 'the file of a failed start stays'
+}
+t '--cidfile gets the id, and must not exist' has_id_file
