@@ -84,11 +84,13 @@ STUB_FLAGS := -std=gnu17 -Iinclude -I. $(WARNINGS) -Os -ffreestanding -fno-stack
               -fno-asynchronous-unwind-tables -fno-pic -static -nostdlib -s \
               -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-z,noexecstack
 $(BUILD)/stub_fork: STUB_FLAGS += -DFORKS
-$(BUILD)/stub $(BUILD)/stub_fork: core/stub.c core/packet.h include/netctr/message.h Makefile
+$(BUILD)/stub_init: STUB_FLAGS += -DINIT
+STUBS := $(BUILD)/stub $(BUILD)/stub_fork $(BUILD)/stub_init
+$(STUBS): core/stub.c core/packet.h include/netctr/message.h Makefile
 	@mkdir -p $(@D)
 	$(call say,CC $<)
 	$(Q)$(CC) $(STUB_FLAGS) -o $@ $<
-$(BUILD)/core/launch.o: $(BUILD)/stub $(BUILD)/stub_fork
+$(BUILD)/core/launch.o: $(STUBS)
 $(BUILD)/core/launch.o: ALL_CFLAGS += -DSTUB_FILE='"$(BUILD)/stub"'
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/parts.a | $(LIBS_FILE)

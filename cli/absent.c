@@ -139,7 +139,6 @@ static const struct absent run_flags[] = {
     {"health-start-period", 0, HEALTH},
     {"health-timeout", 0, HEALTH},
     {"http-proxy", 0, NULL},
-    {"init", 0, NULL},
     {"ipc", 0, NULL},
     {"isolation", 0, NULL},
     {"kernel-memory", 0, NULL},

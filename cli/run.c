@@ -38,6 +38,8 @@ static const struct option table[] = {
     {"interactive", 'i', OPTION_FLAG, NULL, "keep stdin open", SPEC(interactive)},
     {"tty", 't', OPTION_FLAG, NULL, "give the program a terminal (-it for a shell)", SPEC(tty)},
     {"detach-keys", 0, OPTION_TEXT, "KEYS", DETACH_KEYS_HELP, AT(detach_keys)},
+    {"init", 0, OPTION_FLAG, NULL, "run the program below a small init, which reaps processes",
+     SPEC(init)},
     {"restart", 0, OPTION_TEXT, "POLICY",
      "when to run it again: no, on-failure[:N], always or unless-stopped", AT(restart)},
     {"pid-file", 0, OPTION_TEXT, "FILE", "write the pid of the program there while it runs",

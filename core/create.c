@@ -158,7 +158,7 @@ static int get_ready(struct process *c, struct preparation *p, struct err *e)
         r = make_cgroup(c, p, e);
     if (r == 0)
         r = make_files(c, e);
-    if (r == 0 && (p->stub = stub_open(false, e)) < 0)
+    if (r == 0 && (p->stub = stub_open(c->plan.init ? STUB_INIT : STUB_PROGRAM, e)) < 0)
         r = p->stub;
     int ends[2] = {-1, -1};
     if (r == 0)
@@ -280,7 +280,7 @@ static int await(struct process *c, enum message wanted, struct err *e)
     int r = channel_receive(c->channel, &kind, &value, e);
     if (r < 0)
         return r;
-    if (kind == MESSAGE_NOT_RUN || kind == MESSAGE_NO_LOADER)
+    if (kind == MESSAGE_NOT_RUN || kind == MESSAGE_NO_LOADER || kind == MESSAGE_NO_PROCESS)
         return stub_failure(&c->plan, c->plan.user, c->plan.argv[0], kind, value, e);
     channel_drop(kind, value); /* none is expected any more */
     return kind == wanted ? 0 : died(c, e);

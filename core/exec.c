@@ -315,7 +315,7 @@ int process_exec(const struct plan *plan, pid_t pid, uint64_t pid_start,
         code = seccomp_filter_for(plan->caps, &filter, e);
     if (code < 0)
         return explain_end(plan, pidfd, code, e);
-    _cleanup_close_ int stub = stub_open(true, e);
+    _cleanup_close_ int stub = stub_open(STUB_FORKS, e);
     if (stub < 0)
         return stub;
     _cleanup_strv_ strv env = environment(plan, request);

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-/* The two builds of stub.c. */
+/* The three builds of stub.c. */
 __asm__(".section .rodata\n"
         "stub_begin:\n"
         "\t.incbin \"" STUB_FILE "\"\n"
@@ -16,14 +16,25 @@ __asm__(".section .rodata\n"
         "stub_fork_begin:\n"
         "\t.incbin \"" STUB_FILE "_fork\"\n"
         "stub_fork_end:\n"
+        "stub_init_begin:\n"
+        "\t.incbin \"" STUB_FILE "_init\"\n"
+        "stub_init_end:\n"
         "\t.previous\n");
-extern const char stub_begin[], stub_end[], stub_fork_begin[], stub_fork_end[];
+extern const char stub_begin[], stub_end[], stub_fork_begin[], stub_fork_end[], stub_init_begin[],
+    stub_init_end[];
 
-int stub_open(bool forks, struct err *e)
+static const struct {
+    const char *begin, *end;
+} builds[] = {
+    [STUB_PROGRAM] = {stub_begin, stub_end},
+    [STUB_FORKS] = {stub_fork_begin, stub_fork_end},
+    [STUB_INIT] = {stub_init_begin, stub_init_end},
+};
+
+int stub_open(enum stub_kind kind, struct err *e)
 {
-    const char *begin = forks ? stub_fork_begin : stub_begin;
-    uintptr_t size = forks ? (uintptr_t)stub_fork_end - (uintptr_t)stub_fork_begin
-                           : (uintptr_t)stub_end - (uintptr_t)stub_begin;
+    const char *begin = builds[kind].begin;
+    uintptr_t size = (uintptr_t)builds[kind].end - (uintptr_t)begin;
     _cleanup_close_ int fd = memfd_executable(MFD_ALLOW_SEALING);
     if (fd < 0) {
         int code = err_set(e, fd, "make an executable memfd");

@@ -3,9 +3,14 @@
 
 #include <netctr/core.h>
 
-/** The stub (stub.c) in a sealed memfd, O_CLOEXEC. @forks: the one for exec, which first makes the process that
- *  becomes the program, as a sibling. -errno where the kernel does not execute memfds (vm.memfd_noexec=2). */
-int stub_open(bool forks, struct err *e);
+/** Which process becomes the program. */
+enum stub_kind {
+    STUB_PROGRAM, /**< the one that executes the stub */
+    STUB_FORKS,   /**< for exec: a sibling of it */
+    STUB_INIT,    /**< for --init: a child of it */
+};
+/** The stub (stub.c) in a sealed memfd, O_CLOEXEC. -errno where the kernel does not execute memfds (vm.memfd_noexec=2). */
+int stub_open(enum stub_kind kind, struct err *e);
 /** Executes the stub with @channel as its fd 3: it sends MESSAGE_PREPARED, waits for MESSAGE_START and becomes
  *  @argv, with @ulimits. Returns only on failure. */
 int stub_execute(int stub, int channel, char *const *argv, char *const *env,

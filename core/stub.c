@@ -11,6 +11,10 @@
  * its own parent. That process never had anything in its memory but this program, argv and environment, so a
  * tracer inside finds nothing of netctr's, and its privileges were dropped before it was born.
  *
+ * For --init it is built a third time (INIT): it stays as pid 1, with the privileges of the program, and the program is
+ * its child. It reaps every process, passes signals on, and ends as the program does. It has no file open, is not
+ * dumpable, and needs nothing of the root directory.
+ *
  * It has the program's argv and environment, and the channel as fd 3. It sends "prepared", waits for "start", and
  * becomes the program. Run by anything else, fd 3 is no channel and it ends.
  */
@@ -179,6 +183,58 @@ static void be_born_inside(void)
 }
 #endif
 
+#ifdef INIT
+enum { CHILD_ENDED = 17, DUMPABLE = 4, NAME = 15, GIVE_TERMINAL = 0x5410, NO_HANG = 1 };
+
+/* Ends with the program. What is left in the pid namespace then, the kernel kills. */
+static void reap(long program)
+{
+    for (;;) {
+        int status = 0;
+        long pid = call(__NR_wait4, -1, (long)&status, NO_HANG, 0);
+        if (pid <= 0)
+            return;
+        if (pid == program)
+            end(status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff);
+    }
+}
+
+/* All signals are blocked, so that the kernel keeps them even for a pid 1 without handlers. */
+static __attribute__((noreturn)) void look_after(long program, const unsigned long *all)
+{
+    for (long fd = 0; fd <= CHANNEL; fd++)
+        (void)call(__NR_close, fd, 0, 0, 0);
+    (void)call(__NR_chdir, (long)"/", 0, 0, 0);
+    for (;;) {
+        long signal = call(__NR_rt_sigtimedwait, (long)all, 0, 0, sizeof(*all));
+        if (signal == CHILD_ENDED)
+            reap(program);
+        else if (signal > 0)
+            (void)call(__NR_kill, program, signal, 0, 0);
+    }
+}
+
+/* Returns in the process that becomes the program. As a job of its own it has the terminal, so that a ^C reaches it once. */
+static void stay_behind(void)
+{
+    const unsigned long all = ~0UL, none = 0;
+    (void)call(__NR_prctl, DUMPABLE, 0, 0, 0);
+    (void)call(__NR_prctl, NAME, (long)"netctr-init", 0, 0);
+    (void)call(__NR_rt_sigprocmask, 2, (long)&all, 0, sizeof(all));
+    long pid = call(__NR_clone, CHILD_ENDED, 0, 0, 0);
+    if (pid < 0) {
+        say(MESSAGE_NO_PROCESS, -pid);
+        end(125);
+    }
+    if (pid > 0)
+        look_after(pid, &all);
+    int own = (int)call(__NR_getpid, 0, 0, 0, 0);
+    (void)call(__NR_setpgid, 0, 0, 0, 0);
+    (void)call(__NR_ioctl, 0, GIVE_TERMINAL, (long)&own, 0);
+    (void)call(__NR_rt_sigprocmask, 2, (long)&none, 0, sizeof(none));
+}
+#endif
+
 __attribute__((noreturn, used)) void begin(long *stack)
 {
     char *const *argv = (char *const *)(stack + 1);
@@ -191,6 +247,10 @@ __attribute__((noreturn, used)) void begin(long *stack)
 #endif
         say(MESSAGE_PREPARED, -1);
         failure = await_start();
+#ifdef INIT
+        if (failure == 0)
+            stay_behind();
+#endif
         if (failure == 0)
             failure =
                 has_slash(argv[0]) || !path ? attempt(argv[0], argv, env) : search(path, argv, env);

@@ -120,7 +120,9 @@ static int reap(struct monitor *m)
     m->ended = true;
     m->c->peer = close_fd(m->c->peer); /* the terminal ends with the last of its processes */
     m->end = m->active = monotonic_ms();
-    m->c->sigkilled = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    m->c->sigkilled =
+        (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ||
+        (m->c->plan.init && WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGKILL);
     m->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     if (m->pipe_killed && m->status == 128 + SIGKILL)
         m->status = 128 + SIGPIPE;

@@ -29,6 +29,7 @@ struct plan spec_plan(const struct spec *s, const char *instance)
         .read_only = s->read_only,
         .interactive = s->interactive,
         .tty = s->tty,
+        .init = s->init,
         .argv = s->argv,
         .env = s->env,
         .workdir = s->workdir,

@@ -140,6 +140,7 @@ json_t *spec_to_json(const struct spec *s)
     json_object_set_new(j, "auto_remove", json_boolean(s->auto_remove));
     json_object_set_new(j, "interactive", json_boolean(s->interactive));
     json_object_set_new(j, "tty", json_boolean(s->tty));
+    json_object_set_new(j, "init", json_boolean(s->init));
     json_object_set_new(j, "detached", json_boolean(s->detached));
     json_put_strv(j, "argv", s->argv);
     json_put_strv(j, "env", s->env);
@@ -229,6 +230,7 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
         .auto_remove = json_flag(j, "auto_remove"),
         .interactive = json_flag(j, "interactive"),
         .tty = json_flag(j, "tty"),
+        .init = json_flag(j, "init"),
         .detached = json_flag(j, "detached"),
         .argv = json_strv(j, "argv"),
         .env = json_strv(j, "env"),

@@ -143,6 +143,7 @@ struct plan {
     bool read_only;          /**< the root directory cannot be written to */
     bool interactive;        /**< -i: stdin stays open */
     bool tty;                /**< -t: the streams are a terminal of the container's own */
+    bool init;               /**< --init: pid 1 is a process of ours, and the program its child */
     char *const *argv;       /**< the program and its arguments */
     char *const *env;        /**< KEY=VALUE, complete but for HOME */
     const char *workdir;     /**< absolute; NULL: "/" */

@@ -115,6 +115,7 @@ struct spec {
     bool auto_remove; /**< --rm */
     bool interactive; /**< -i: stdin stays open */
     bool tty;         /**< -t: the program has a terminal */
+    bool init;        /**< --init: the program is a child of pid 1 */
     bool detached;    /**< by -d or `start`: such a container is expected to run for long */
     strv argv;
     strv env;      /**< KEY=VALUE, complete but for HOME */
