@@ -9,7 +9,8 @@
 struct run_flags {
     struct run_request request;
     char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *restart, *ip, *ip6, *mac;
-    char *log_driver, *userns, *detach_keys, *entrypoint, *stop_signal, *stop_timeout, *pid_file, *id_file;
+    char *log_driver, *userns, *detach_keys, *entrypoint, *stop_signal, *stop_timeout, *pid_file, *id_file,
+        *umask, *oom_score;
     strv log_options, env, env_files, labels, label_files, volumes, tmpfs, aliases, uids, gids;
 };
 
@@ -56,6 +57,9 @@ static const struct option table[] = {
     {"label-file", 0, OPTION_LIST, "FILE", "add labels from the lines of a file", AT(label_files)},
     {"workdir", 'w', OPTION_TEXT, "DIR", "working directory in the container", AT(workdir)},
     {"user", 'u', OPTION_TEXT, "USER[:GROUP]", "run as this user of the container", AT(user)},
+    {"group-add", 0, OPTION_LIST, "GROUP",
+     "one more group of the user: a name in the container, or an id", SPEC(groups)},
+    {"umask", 0, OPTION_TEXT, "MODE", "file mode mask (0022)", AT(umask)},
     {"entrypoint", 0, OPTION_TEXT, "PROGRAM",
      "the program, and COMMAND its arguments; also [\"PROGRAM\", \"ARG\", …]", AT(entrypoint)},
     {"hostname", 'h', OPTION_TEXT, "NAME", "hostname (default: the id)", AT(hostname)},
@@ -85,6 +89,8 @@ static const struct option table[] = {
     {"cpus", 0, OPTION_TEXT, "N", "processor time (0.5, 2); 0: no limit", AT(cpus)},
     {"pids-limit", 0, OPTION_TEXT, "N", "number of processes and threads (2048); 0: no limit",
      AT(pids)},
+    {"oom-score-adj", 0, OPTION_TEXT, "N", "how soon the OOM killer chooses it (-1000 to 1000; 0)",
+     AT(oom_score)},
     {"log-driver", 0, OPTION_TEXT, "DRIVER", "k8s-file (the default), or none: keep no log",
      AT(log_driver)},
     {"log-opt", 0, OPTION_LIST, "KEY=VALUE",
@@ -185,6 +191,18 @@ static int take_stop(const struct run_flags *f, struct stop_rule *stop, struct e
     return patience_parse(f->stop_timeout, &stop->seconds, e);
 }
 
+static int take_oom_score(const char *text, int *out, struct err *e)
+{
+    uint64_t n;
+    const bool negative = text && *text == '-';
+    if (!text)
+        return 0;
+    if (parse_u64(text + negative, 0, 1000, &n) < 0)
+        return err_say(e, -EINVAL, "oom-score-adj `%s` is not a number from -1000 to 1000", text);
+    *out = negative ? -(int)n : (int)n;
+    return 0;
+}
+
 static int take_flags(struct run_flags *f, struct err *e)
 {
     struct spec *s = &f->request.spec;
@@ -193,6 +211,7 @@ static int take_flags(struct run_flags *f, struct err *e)
     s->user = xstrdup(f->user);
     s->workdir = xstrdup(f->workdir);
     s->pid_file = xstrdup(f->pid_file);
+    s->umask = xstrdup(f->umask);
     int r = f->restart ? restart_parse(f->restart, &s->restart, e) : 0;
     if (r == 0)
         r = volumes_parse(f->volumes, f->tmpfs, s, e);
@@ -200,6 +219,8 @@ static int take_flags(struct run_flags *f, struct err *e)
         r = limits_parse(f->memory, f->cpus, f->pids, &s->limits, e);
     if (r == 0)
         r = take_stop(f, &s->stop, e);
+    if (r == 0)
+        r = take_oom_score(f->oom_score, &s->oom_score, e);
     if (r == 0)
         r = take_log(f, s, e);
     if (r == 0)

@@ -155,20 +155,26 @@ int caller_reset(struct err *e)
     return r < 0 ? r : lift(RLIMIT_CPU, "processor time", e);
 }
 
-static void set_oom_score(const char *value)
+static int set_oom_score(const char *value)
 {
     _cleanup_close_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd >= 0)
-        (void)write_all(fd, value, strlen(value));
+    return fd < 0 ? -errno : write_all(fd, value, strlen(value));
 }
 
 void oom_score_of_monitor(void)
 {
-    set_oom_score(MONITOR_OOM_SCORE);
+    (void)set_oom_score(MONITOR_OOM_SCORE);
 }
 
 /* Written with CAP_SYS_RESOURCE, this is also the lowest value that the program may set. */
-void oom_score_of_program(void)
+int oom_score_of_program(int score, struct err *e)
 {
-    set_oom_score("0");
+    _cleanup_free_ char *text = xasprintf("%d", score);
+    int r = set_oom_score(text);
+    if (r == 0 || !score)
+        return 0;
+    r = err_set(e, r, "set oom_score_adj to %d", score);
+    if (r == -EACCES)
+        err_hint(e, "lowering it needs CAP_SYS_RESOURCE, which is missing");
+    return r;
 }

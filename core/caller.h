@@ -7,5 +7,5 @@
 int ulimits_raise(const struct ulimits *u, struct err *e);
 /** The last step: after it, opening a descriptor may fail. */
 int ulimits_set(const struct ulimits *u, struct err *e);
-/** Resets oom_score_adj to 0: the program is neither preferred nor spared. */
-void oom_score_of_program(void);
+/** Sets oom_score_adj. With 0, the program is neither preferred nor spared. -errno with a text, but not for 0. */
+int oom_score_of_program(int score, struct err *e);

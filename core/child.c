@@ -160,6 +160,8 @@ int become_program(const struct become *b, int root, struct err *e)
     _cleanup_user_ struct container_user u = {0};
     int r = user_resolve(root, b->user, &u, e);
     if (r == 0)
+        r = user_add_groups(root, b->groups, &u, e);
+    if (r == 0)
         r = check_user(b->ids, &u, e);
     if (r < 0)
         return r;
@@ -170,7 +172,7 @@ int become_program(const struct become *b, int root, struct err *e)
         strv_add(&env, "PATH=" DEFAULT_PATH);
     if ((r = set_streams(b, &u, root, e)) < 0 || (r = enter_workdir(b, root, e)) < 0)
         return r;
-    umask(022);
+    umask(b->umask ? (mode_t)strtoul(b->umask, NULL, 8) : 022);
     /* Everything but the streams closes at execve, including what the caller left open. */
     if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
         return err_set(e, errno, "mark the open files");
@@ -217,8 +219,10 @@ int become_terminal(struct become *b, int root, const struct winsize *size, bool
 static int prepare(struct child *c, int *root, struct err *e)
 {
     const struct plan *s = c->rootfs.plan;
-    oom_score_of_program();
-    int r = die_with_parent(e);
+    /* In a user namespace of its own, that is done, and not permitted any more. */
+    int r = s->namespaces[PLAN_USER].how == NS_JOIN ? 0 : oom_score_of_program(s->oom_score, e);
+    if (r == 0)
+        r = die_with_parent(e);
     if (r == 0 && c->cgroup)
         r = cgroup_join_self(c->cgroup, e);
     if (r < 0)

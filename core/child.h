@@ -11,7 +11,8 @@
 struct become {
     char *const *argv;
     char *const *env; /**< without HOME unless the user set it */
-    const char *user, *workdir;
+    const char *user, *workdir, *umask;
+    char *const *groups;
     uint64_t caps, ambient_caps;
     const struct seccomp_filter *filter; /**< empty: none */
     bool die_with_parent;                /**< the container must not outlive its monitor */

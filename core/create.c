@@ -189,6 +189,8 @@ static _Noreturn void run_child(const struct process *c, struct preparation *p)
                    .leads_session = true,
                    .ulimits = &c->plan.ulimits,
                    .ids = &c->plan.ids,
+                   .groups = c->plan.groups,
+                   .umask = c->plan.umask,
                    .stub = p->stub,
                    .channel = p->channel,
                    .streams = {p->streams[0], p->streams[1], p->streams[2]}},
@@ -209,9 +211,10 @@ struct host_side {
 static int prepare_on_host(void *arg, struct err *e)
 {
     struct host_side *side = arg;
-    oom_score_of_program();
     const struct process *c = side->process;
-    int r = ulimits_raise(&c->plan.ulimits, e);
+    int r = oom_score_of_program(c->plan.oom_score, e);
+    if (r == 0)
+        r = ulimits_raise(&c->plan.ulimits, e);
     return r < 0 ? r : prepare_mounts(&c->plan, c->files_fd, &side->preparation->prepared, e);
 }
 

@@ -76,8 +76,9 @@ static int join(const struct joining *j, int channel, struct err *e)
     if (prctl(PR_SET_DUMPABLE, 0) < 0)
         return err_set(e, errno, "hide from other processes");
     reset_signals();
-    oom_score_of_program();
-    int r = cgroup_join_self(j->entry, e);
+    int r = oom_score_of_program(s->oom_score, e);
+    if (r == 0)
+        r = cgroup_join_self(j->entry, e);
     if (r < 0)
         return r;
     if ((r = ulimits_raise(&s->ulimits, e)) < 0) /* not permitted in a user namespace */
@@ -100,6 +101,8 @@ static int join(const struct joining *j, int channel, struct err *e)
         .filter = j->filter,
         .ulimits = &s->ulimits,
         .ids = &s->ids,
+        .groups = s->groups,
+        .umask = s->umask,
         .stub = j->stub,
         .channel = channel,
         .streams = {j->streams[0], j->streams[1], j->streams[2]},

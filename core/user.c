@@ -252,3 +252,40 @@ int user_resolve(int rootfd, const char *spec, struct container_user *out, struc
     u = (struct container_user){0};
     return 0;
 }
+
+static bool has_group(const struct container_user *u, gid_t gid)
+{
+    for (size_t i = 0; i < u->group_count; i++)
+        if (u->groups[i] == gid)
+            return true;
+    return false;
+}
+
+static int add_group(int rootfd, const char *text, struct container_user *u, struct err *e)
+{
+    struct wanted w;
+    struct container_user found = {0};
+    int r = parse_wanted("group", text, &w, e);
+    if (r == 0 && !w.numeric)
+        r = find_groups(rootfd, &w, &found, e);
+    const gid_t gid = w.numeric ? w.id : found.gid;
+    if (r < 0 || has_group(u, gid))
+        return r;
+    if (u->group_count == GROUPS_MAX)
+        return err_say(e, -E2BIG, "the user is in more than %d groups", GROUPS_MAX);
+    u->groups = xrealloc(u->groups, u->group_count + 1, sizeof(gid_t));
+    u->groups[u->group_count++] = gid;
+    return 0;
+}
+
+int user_add_groups(int rootfd, char *const *groups, struct container_user *u, struct err *e)
+{
+    strv_each (text, groups) {
+        int r = add_group(rootfd, text, u, e);
+        if (r < 0) {
+            err_wrap(e, "--group-add `%s`", text);
+            return r;
+        }
+    }
+    return 0;
+}

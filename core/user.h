@@ -24,6 +24,10 @@ struct container_user {
  *  an entry that cannot be parsed; -EFBIG; or an error of openat2. *@out is untouched then. */
 int user_resolve(int rootfd, const char *spec, struct container_user *out, struct err *e);
 
+/** Adds groups, each an id or a name of /etc/group, with the same rules. -errno with a text; then @u is as before or has
+ *  some of them. */
+int user_add_groups(int rootfd, char *const *groups, struct container_user *u, struct err *e);
+
 /** Frees what @u holds and makes it empty again. */
 void user_clear(struct container_user *u);
 #define _cleanup_user_ __attribute__((cleanup(user_clear)))

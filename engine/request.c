@@ -344,6 +344,19 @@ static int complete_caps(struct run_request *q, struct err *e)
     return r;
 }
 
+static int check_groups(const struct spec *s, struct err *e)
+{
+    strv_each (group, s->groups) {
+        if (!streq(group, "keep-groups"))
+            continue;
+        err_say(e, -EINVAL,
+                "--group-add keep-groups: a container does not get the caller's groups");
+        err_hint(e, "name each group of the container, or its id");
+        return -EINVAL;
+    }
+    return check_each("group", s->groups, e);
+}
+
 static int check_flags(const struct spec *s, struct err *e)
 {
     if (s->auto_remove && s->restart.policy != RESTART_NO)
@@ -352,7 +365,11 @@ static int check_flags(const struct spec *s, struct err *e)
                        "either removed or restarted");
     if (s->workdir && s->workdir[0] != '/')
         return err_say(e, -EINVAL, "working directory `%s` is not an absolute path", s->workdir);
-    return 0;
+    size_t digits = s->umask ? strspn(s->umask, "01234567") : 0;
+    if (s->umask &&
+        (digits == 0 || digits > 4 || s->umask[digits] || strtoul(s->umask, NULL, 8) > 0777))
+        return err_say(e, -EINVAL, "umask `%s` is not a mode (as in 0022)", s->umask);
+    return check_groups(s, e);
 }
 
 int run_request_complete(struct run_request *q, struct err *e)

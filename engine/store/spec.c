@@ -15,6 +15,8 @@ void spec_clear(struct spec *s)
     strv_free(s->env);
     free(s->workdir);
     free(s->user);
+    strv_free(s->groups);
+    free(s->umask);
     free(s->hostname);
     strv_free(s->labels);
     for (size_t i = 0; i < s->volume_count; i++) {
@@ -146,6 +148,9 @@ json_t *spec_to_json(const struct spec *s)
     json_put_strv(j, "env", s->env);
     json_put_str(j, "workdir", s->workdir);
     json_put_str(j, "user", s->user);
+    json_put_strv(j, "group_add", s->groups);
+    json_put_str(j, "umask", s->umask);
+    json_object_set_new(j, "oom_score_adj", json_integer(s->oom_score));
     json_put_str(j, "hostname", s->hostname);
     json_object_set_new(j, "labels", labels_to_json(s->labels));
     json_object_set_new(j, "volumes", volumes_to_json(s));
@@ -236,6 +241,9 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
         .env = json_strv(j, "env"),
         .workdir = xstrdup(json_str(j, "workdir")),
         .user = xstrdup(json_str(j, "user")),
+        .groups = json_strv(j, "group_add"),
+        .umask = xstrdup(json_str(j, "umask")),
+        .oom_score = (int)json_int(j, "oom_score_adj", 0),
         .hostname = xstrdup(json_str(j, "hostname")),
         .labels = labels_from_json(json_object_get(j, "labels")),
         .caps = (uint64_t)json_int(j, "caps", 0),

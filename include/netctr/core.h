@@ -148,6 +148,9 @@ struct plan {
     char *const *env;        /**< KEY=VALUE, complete but for HOME */
     const char *workdir;     /**< absolute; NULL: "/" */
     const char *user;        /**< USER[:GROUP] as given; NULL: root */
+    char *const *groups;     /**< more groups of the user: names or ids */
+    const char *umask;       /**< octal; NULL: 0022 */
+    int oom_score;           /**< oom_score_adj */
     const char *hostname;    /**< of a new or joined UTS namespace; NULL: unchanged */
     struct plan_namespace namespaces[PLAN_NS_KINDS];
     struct id_map ids; /**< of the user namespace that is joined; empty: read from it */

@@ -121,6 +121,9 @@ struct spec {
     strv env;      /**< KEY=VALUE, complete but for HOME */
     char *workdir; /**< absolute; NULL: "/" */
     char *user;    /**< as given; NULL: root */
+    strv groups;   /**< more groups of the user, as given: names or ids */
+    char *umask;   /**< octal; NULL: 0022 */
+    int oom_score; /**< oom_score_adj */
     char *hostname;
     strv labels; /**< KEY=VALUE, each key once */
     struct volume *volumes;

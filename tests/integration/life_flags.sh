@@ -2,6 +2,8 @@
 # Flags of run that the definition keeps: what a container is called, how it begins, and how it ends.
 . "$(dirname "$0")/../lib.sh"
 
+# CAP_SYS_RESOURCE, which not every machine of the tests has.
+may_raise() { (($((0x$(awk '/^CapEff/ { print $2 }' /proc/self/status))) >> 24 & 1)); }
 inspect() { netctr inspect "$1" | jq -rc ".[0]$2"; } # NAME PATH
 run() { netctr run -d --network none "$@" >/dev/null; }
 ids() { netctr ps -a --filter "$1" --format json | jq -r '[.[].name] | sort | join(" ")'; }
@@ -192,3 +194,43 @@ has_id_file() {
     [ ! -e "$tmp/id2" ] || fail 'the file of a failed start stays'
 }
 t '--cidfile gets the id, and must not exist' has_id_file
+
+# ---- who it is -----------------------------------------------------------------------------------
+
+has_groups() {
+    cp -a "$box" "$tmp/root"
+    printf 'wheel:x:77:\nstaff:x:78:user\n' >>"$tmp/root/etc/group"
+    for userns in auto host; do
+        run --name "$userns" --userns "$userns" -u user --group-add wheel --group-add 1234 --group-add wheel "$tmp/root" sleep 100
+        assert_eq "$(netctr exec "$userns" sh -c 'grep ^Groups /proc/1/status | cut -f2')" '77 78 1234 2000 ' "$userns"
+        assert_eq "$(netctr exec "$userns" sh -c 'grep ^Groups /proc/self/status | cut -f2')" '77 78 1234 2000 ' "$userns: exec"
+    done
+    assert_eq "$(inspect auto .group_add)" '["wheel","1234","wheel"]'
+    assert_error "netctr: --group-add \`nope\`: no group \`nope\` in the container's \`/etc/group\`" 125 \
+        netctr run --network none --group-add nope "$tmp/root" true
+    assert_error "netctr: --group-add keep-groups: a container does not get the caller's groups; name each group of the container, or its id" 125 \
+        netctr run --group-add keep-groups "$box" true
+}
+t '--group-add takes names of the container, and ids' has_groups
+
+has_umask() {
+    run --name a --umask 0027 "$box" sleep 100
+    assert_eq "$(netctr exec a sh -c 'umask; grep ^Umask /proc/1/status | cut -f2' | paste -sd' ')" '0027 0027'
+    assert_eq "$(netctr run --rm --network none "$box" sh -c umask)" 0022
+    assert_error 'netctr: umask `9` is not a mode (as in 0022)' 125 netctr run --umask 9 "$box" true
+}
+t '--umask is that of the program, and of commands' has_umask
+
+has_oom_score() {
+    local score scores=300
+    ! may_raise || scores+=' -200'
+    for score in $scores; do
+        run --name "n$score" "--oom-score-adj=$score" "$box" sleep 100
+        assert_eq "$(netctr exec "n$score" cat /proc/1/oom_score_adj /proc/self/oom_score_adj | paste -sd' ')" "$score $score"
+        netctr restart -t 0 "n$score" >/dev/null
+        assert_eq "$(netctr exec "n$score" cat /proc/1/oom_score_adj)" "$score"
+    done
+    assert_error 'netctr: oom-score-adj `1001` is not a number from -1000 to 1000' 125 \
+        netctr run --oom-score-adj 1001 "$box" true
+}
+t '--oom-score-adj is that of the program, and of commands' has_oom_score
