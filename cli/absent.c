@@ -167,7 +167,6 @@ static const struct absent run_flags[] = {
     {"shm-size", 0, NULL},
     {"sig-proxy", 0, NULL},
     {"storage-opt", 0, NULL},
-    {"sysctl", 0, "`netctr network create --sysctl` sets those of interfaces"},
     {"systemd", 0, NULL},
     {"timeout", 0, NULL},
     {"tls-verify", 0, "there are no images"},

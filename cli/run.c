@@ -79,6 +79,8 @@ static const struct option table[] = {
     {"dns-option", 0, OPTION_LIST, "OPTION", "option of resolv.conf", SPEC(dns_options)},
     {"add-host", 0, OPTION_LIST, "NAME:IP", "a line of /etc/hosts; IP may be host-gateway",
      SPEC(add_hosts)},
+    {"sysctl", 0, OPTION_LIST, "NAME=VALUE", "set a sysctl of its network or IPC namespace",
+     SPEC(sysctls)},
     {"volume", 'v', OPTION_LIST, "SRC:DST[:ro]", "mount a file or directory", AT(volumes)},
     {"tmpfs", 0, OPTION_LIST, "DST[:OPTION,…]",
      "mount an empty tmpfs (size=64m, mode=, uid=, gid=, nr_inodes=, ro, exec, suid)", AT(tmpfs)},

@@ -12,6 +12,7 @@
 #include "prepare.h"
 #include "process.h"
 #include "source.h"
+#include "sysctl.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -315,7 +316,9 @@ static int take_terminal(struct process *c, struct err *e)
 int process_await(struct process *c, struct err *e)
 {
     int r = c->plan.tty ? take_terminal(c, e) : 0;
-    return r < 0 ? r : await(c, MESSAGE_PREPARED, e);
+    if (r == 0)
+        r = await(c, MESSAGE_PREPARED, e);
+    return r < 0 ? r : sysctls_apply(c, e);
 }
 
 int process_start(struct process *c, struct err *e)

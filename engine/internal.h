@@ -30,6 +30,11 @@ char *engine_sandbox_id(int run_dir, const char *id);
 /** With the store locked: engine_find() by the name alone. */
 int engine_find_locked(struct engine *engine, const char *name, struct record *out, struct err *e);
 
+/* ---- sysctls.c -------------------------------------------------------------------------------*/
+
+/** May a container with the network of @s have its sysctls? -EINVAL with a text. */
+int sysctls_check(const struct spec *s, struct err *e);
+
 /* ---- run.c -----------------------------------------------------------------------------------*/
 
 /** Runs a container until it ends, with this process as its monitor. Returns its exit status. */

@@ -272,6 +272,8 @@ static int complete_network(struct run_request *q, bool hostname_given, struct e
     int r = complete_networks(s, hostname_given, e);
     if (r == 0)
         r = check_dns(s, e);
+    if (r == 0)
+        r = sysctls_check(s, e);
     strv_each (text, s->publish)
         if (r == 0)
             r = port_mapping_parse(text, &q->port_mappings, e);

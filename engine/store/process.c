@@ -40,6 +40,7 @@ struct plan spec_plan(const struct spec *s, const char *instance)
         .hostname = s->hostname,
         .files = etc_files,
         .file_count = ARRAY_LEN(etc_files),
+        .sysctls = s->sysctls,
         .limits = s->limits,
         .ulimits = s->ulimits,
         .caps = s->caps,

@@ -33,6 +33,7 @@ void spec_clear(struct spec *s)
     strv_free(s->dns_search);
     strv_free(s->dns_options);
     strv_free(s->add_hosts);
+    strv_free(s->sysctls);
     free(s->userns_why);
     free(s->pid_file);
     *s = (struct spec){0};
@@ -168,6 +169,7 @@ json_t *spec_to_json(const struct spec *s)
     json_put_strv(j, "dns_search", s->dns_search);
     json_put_strv(j, "dns_options", s->dns_options);
     json_put_strv(j, "add_hosts", s->add_hosts);
+    json_put_strv(j, "sysctls", s->sysctls);
     userns_to_json(s, j);
     _cleanup_free_ char *restart = restart_text(&s->restart);
     json_put_str(j, "restart", restart);
@@ -215,6 +217,9 @@ static int check(const json_t *j, struct spec *s, struct err *e)
         return err_say(e, -EBADMSG, "damaged: unknown restart policy `%s`", restart);
     if (log_options_from_json(json_object_get(j, "log"), &s->log, e) < 0)
         return -EBADMSG;
+    strv_each (text, s->sysctls)
+        if (!strchr(text, '='))
+            return err_say(e, -EBADMSG, "damaged: sysctl `%s` has no value", text);
     if (stop_from_json(j, &s->stop, e) < 0 || userns_from_json(j, s, e) < 0)
         return -EBADMSG;
     if (schema > 1)
@@ -257,6 +262,7 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
         .dns_search = json_strv(j, "dns_search"),
         .dns_options = json_strv(j, "dns_options"),
         .add_hosts = json_strv(j, "add_hosts"),
+        .sysctls = json_strv(j, "sysctls"),
         .pid_file = xstrdup(json_str(j, "pid_file")),
         .created = json_int(j, "created", 0),
         .created_nsec = json_int(j, "created_nsec", 0),

@@ -90,6 +90,10 @@ struct plan_file {
 };
 #define PLAN_FILES_MAX 8
 
+/** The path below /proc/sys of a sysctl: "net.ipv4.ip_forward", or with slashes where a part has dots of its own.
+ *  NULL: it is not the name of one. The caller frees. */
+char *sysctl_path(const char *name);
+
 /** Limits of the cgroup; 0 means no limit. */
 struct limits {
     uint64_t memory;      /**< bytes */
@@ -157,7 +161,8 @@ struct plan {
     const struct plan_mount *mounts; /**< beneath the root, in this order */
     size_t mount_count;
     const struct plan_file *files;
-    size_t file_count; /**< at most PLAN_FILES_MAX */
+    size_t file_count;    /**< at most PLAN_FILES_MAX */
+    char *const *sysctls; /**< NAME=VALUE, of namespaces that are the program's own */
     struct limits limits;
     struct ulimits ulimits;
     uint64_t caps;         /**< bounding set, one bit a capability */

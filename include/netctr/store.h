@@ -139,6 +139,7 @@ struct spec {
     strv published;   /**< as in `ps`: "0.0.0.0:8080->80/tcp" */
     strv unpublished; /**< of publish, what none of its networks can carry: "8080:80/tcp" */
     strv dns, dns_search, dns_options; /**< instead of the host's; NULL: the host's */
+    strv sysctls;                      /**< NAME=VALUE, as requested */
     strv add_hosts;                    /**< as requested: "NAME:ADDRESS", "NAME:host-gateway" */
     enum userns_mode userns;
     struct id_map ids; /**< of its user namespace; empty: the host's */

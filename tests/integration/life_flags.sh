@@ -234,3 +234,48 @@ has_oom_score() {
         netctr run --oom-score-adj 1001 "$box" true
 }
 t '--oom-score-adj is that of the program, and of commands' has_oom_score
+
+# ---- sysctls -------------------------------------------------------------------------------------
+
+in_proc() { netctr exec "$1" cat "/proc/sys/$2" | tr '\t' ' '; } # NAME PATH
+has_sysctls() {
+    local ours
+    ours=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/kernel/msgmax /proc/sys/kernel/domainname)
+    for userns in auto host; do
+        netctr run -d --name "$userns" --userns "$userns" --sysctl net.ipv4.ip_unprivileged_port_start=81 \
+            --sysctl net/ipv4/conf/eth0/forwarding=1 --sysctl kernel.msgmax=4444 --sysctl 'kernel.sem=200 32000 32 128' \
+            --sysctl fs.mqueue.msg_max=11 --sysctl kernel.domainname=example.org "$box" sleep 100 >/dev/null
+        assert_eq "$(in_proc "$userns" net/ipv4/ip_unprivileged_port_start) $(in_proc "$userns" net/ipv4/conf/eth0/forwarding)" '81 1'
+        assert_eq "$(in_proc "$userns" kernel/msgmax) $(in_proc "$userns" kernel/sem)" '4444 200 32000 32 128'
+        assert_eq "$(in_proc "$userns" fs/mqueue/msg_max) $(in_proc "$userns" kernel/domainname)" '11 example.org'
+        netctr restart -t 0 "$userns" >/dev/null
+        assert_eq "$(in_proc "$userns" kernel/msgmax) $(in_proc "$userns" net/ipv4/ip_unprivileged_port_start)" '4444 81'
+    done
+    assert_eq "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/kernel/msgmax /proc/sys/kernel/domainname)" "$ours" \
+        "the host's"
+    assert_eq "$(inspect auto .sysctls[0])" net.ipv4.ip_unprivileged_port_start=81
+}
+t '--sysctl sets those of the namespaces of the container' has_sysctls
+
+refused_sysctl() { assert_error "netctr: $1" 125 netctr run "${@:2}" "$box" true; }
+not_the_hosts() {
+    local whole='it would change the whole host; net.*, fs.mqueue.*, kernel.msg*, kernel.sem, kernel.shm* and kernel.domainname can be set here, others with `sysctl -w` on the host'
+    local not_own="that network namespace is not the container's own"
+    refused_sysctl "sysctl \`vm.swappiness\` is not a container's own: $whole" --sysctl vm.swappiness=1
+    refused_sysctl "sysctl \`kernel.pid_max\` is not a container's own: $whole" --sysctl kernel.pid_max=1000
+    refused_sysctl "sysctl \`kernel.hostname\` is not a container's own: it would change the whole host; \`--hostname\` sets it" \
+        --sysctl kernel.hostname=x
+    refused_sysctl 'sysctl `net.ipv4.ip_forward` is not NAME=VALUE' --sysctl net.ipv4.ip_forward
+    refused_sysctl 'sysctl `net/../vm/swappiness=1` is not NAME=VALUE' --sysctl net/../vm/swappiness=1
+    refused_sysctl 'sysctl `net..ipv4=1` is not NAME=VALUE' --sysctl net..ipv4=1
+    refused_sysctl "sysctl \`net.ipv4.ip_forward\` cannot be set with \`--network host\`: $not_own" \
+        --network host --sysctl net.ipv4.ip_forward=1
+    netctr run -d --name owner "$box" sleep 100 >/dev/null
+    refused_sysctl "sysctl \`net.ipv4.ip_forward\` cannot be set with \`--network container:owner\`: $not_own" \
+        --network container:owner --sysctl net.ipv4.ip_forward=1
+    refused_sysctl 'this kernel has no sysctl `net.none` for a container' --network none --sysctl net.none=1
+    assert_status 125 netctr run --network none --sysctl kernel.msgmax=x "$box" true 2>"$tmp/err"
+    assert_contains "$(cat "$tmp/err")" 'set sysctl `kernel.msgmax` to `x`: Invalid argument'
+    netctr run --rm --network host --sysctl kernel.msgmax=4445 "$box" true
+}
+t 'sysctls of the host, and of a network that is shared, are refused' not_the_hosts
