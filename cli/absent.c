@@ -171,7 +171,6 @@ static const struct absent run_flags[] = {
     {"timeout", 0, NULL},
     {"tls-verify", 0, "there are no images"},
     {"tz", 0, "`-e TZ=ZONE` sets the time zone of most programs"},
-    {"ulimit", 0, NULL},
     {"uts", 0, NULL},
     {"volume-driver", 0, "`-v DIR:/PATH` mounts a directory"},
     {"volumes-from", 0, "`-v DIR:/PATH` mounts a directory"},

@@ -11,7 +11,8 @@ struct run_flags {
     char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *restart, *ip, *ip6, *mac;
     char *log_driver, *userns, *detach_keys, *entrypoint, *stop_signal, *stop_timeout, *pid_file, *id_file,
         *umask, *oom_score;
-    strv log_options, env, env_files, labels, label_files, volumes, tmpfs, aliases, uids, gids;
+    strv log_options, env, env_files, labels, label_files, ulimits, volumes, tmpfs, aliases, uids,
+        gids;
 };
 
 static void run_flags_clear(struct run_flags *f)
@@ -21,6 +22,7 @@ static void run_flags_clear(struct run_flags *f)
     strv_free(f->env);
     strv_free(f->env_files);
     strv_free(f->labels);
+    strv_free(f->ulimits);
     strv_free(f->label_files);
     strv_free(f->volumes);
     strv_free(f->tmpfs);
@@ -91,6 +93,8 @@ static const struct option table[] = {
     {"cpus", 0, OPTION_TEXT, "N", "processor time (0.5, 2); 0: no limit", AT(cpus)},
     {"pids-limit", 0, OPTION_TEXT, "N", "number of processes and threads (2048); 0: no limit",
      AT(pids)},
+    {"ulimit", 0, OPTION_LIST, "NAME=SOFT[:HARD]",
+     "a resource limit, as nofile=1024:4096; -1: none", AT(ulimits)},
     {"oom-score-adj", 0, OPTION_TEXT, "N", "how soon the OOM killer chooses it (-1000 to 1000; 0)",
      AT(oom_score)},
     {"log-driver", 0, OPTION_TEXT, "DRIVER", "k8s-file (the default), or none: keep no log",
@@ -219,6 +223,8 @@ static int take_flags(struct run_flags *f, struct err *e)
         r = volumes_parse(f->volumes, f->tmpfs, s, e);
     if (r == 0)
         r = limits_parse(f->memory, f->cpus, f->pids, &s->limits, e);
+    if (r == 0)
+        r = ulimits_parse(f->ulimits, &s->ulimits, e);
     if (r == 0)
         r = take_stop(f, &s->stop, e);
     if (r == 0)

@@ -1,8 +1,8 @@
 /* What a process inherits from the caller of netctr, and how much of that a container gets.
  *
  * Four limits are passed on: open files, processes, core dumps and locked memory. They are those of the caller of
- * `run`; the definition keeps them, so that start, restart, boot and exec give the same. Everything else belongs
- * to the caller's shell and is reset: a file size that would end the log, a few seconds of processor time that
+ * `run`; the definition keeps them, so that start, restart, boot and exec give the same, and those of --ulimit. Everything
+ * else belongs to the caller's shell and is reset: a file size that would end the log, a few seconds of processor time that
  * would end the monitor, an affinity to one processor.
  */
 #include "caller.h"
@@ -18,20 +18,44 @@
 
 static const struct {
     int resource;
-    const char *what;
+    const char *name, *what;
 } kept[ULIMITS] = {
-    [ULIMIT_NOFILE] = {RLIMIT_NOFILE, "open files"},
-    [ULIMIT_NPROC] = {RLIMIT_NPROC, "processes"},
-    [ULIMIT_CORE] = {RLIMIT_CORE, "core dumps"},
-    [ULIMIT_MEMLOCK] = {RLIMIT_MEMLOCK, "locked memory"},
+    [ULIMIT_NOFILE] = {RLIMIT_NOFILE, "nofile", "open files"},
+    [ULIMIT_NPROC] = {RLIMIT_NPROC, "nproc", "processes"},
+    [ULIMIT_CORE] = {RLIMIT_CORE, "core", "core dumps"},
+    [ULIMIT_MEMLOCK] = {RLIMIT_MEMLOCK, "memlock", "locked memory"},
+    [ULIMIT_CPU] = {RLIMIT_CPU, "cpu", "processor time"},
+    [ULIMIT_DATA] = {RLIMIT_DATA, "data", "data"},
+    [ULIMIT_FSIZE] = {RLIMIT_FSIZE, "fsize", "file size"},
+    [ULIMIT_LOCKS] = {RLIMIT_LOCKS, "locks", "file locks"},
+    [ULIMIT_MSGQUEUE] = {RLIMIT_MSGQUEUE, "msgqueue", "message queues"},
+    [ULIMIT_NICE] = {RLIMIT_NICE, "nice", "niceness"},
+    [ULIMIT_RSS] = {RLIMIT_RSS, "rss", "resident memory"},
+    [ULIMIT_RTPRIO] = {RLIMIT_RTPRIO, "rtprio", "real-time priority"},
+    [ULIMIT_RTTIME] = {RLIMIT_RTTIME, "rttime", "real-time processor time"},
+    [ULIMIT_SIGPENDING] = {RLIMIT_SIGPENDING, "sigpending", "pending signals"},
+    [ULIMIT_STACK] = {RLIMIT_STACK, "stack", "stack"},
 };
+
+const char *ulimit_name(size_t i)
+{
+    return kept[i].name;
+}
+
+static bool is_set(const struct ulimits *u, size_t i)
+{
+    return u->set & 1U << i;
+}
 
 int ulimits_read(struct ulimits *out, struct err *e)
 {
-    for (size_t i = 0; i < ULIMITS; i++)
+    for (size_t i = 0; i < ULIMITS_INHERITED; i++) {
+        if (is_set(out, i))
+            continue;
         if (getrlimit(kept[i].resource, &out->items[i]) < 0)
             return err_set(e, errno, "read the limit of %s", kept[i].what);
-    out->known = true;
+        out->set |= 1U << i;
+    }
     return 0;
 }
 
@@ -60,8 +84,10 @@ static struct rlimit possible(size_t i, const struct rlimit *wanted)
  * raised while that is permitted; ulimits_set() does the rest. */
 int ulimits_raise(const struct ulimits *u, struct err *e)
 {
-    for (size_t i = 0; u->known && i < ULIMITS; i++) {
+    for (size_t i = 0; i < ULIMITS; i++) {
         struct rlimit now;
+        if (!is_set(u, i))
+            continue;
         const struct rlimit wanted = possible(i, &u->items[i]);
         if (getrlimit(kept[i].resource, &now) < 0)
             return err_set(e, errno, "read the limit of %s", kept[i].what);
@@ -82,7 +108,9 @@ int ulimits_raise(const struct ulimits *u, struct err *e)
 
 int ulimits_set(const struct ulimits *u, struct err *e)
 {
-    for (size_t i = ULIMITS; u->known && i-- > 0;) { /* open files last */
+    for (size_t i = ULIMITS; i-- > 0;) { /* open files last */
+        if (!is_set(u, i))
+            continue;
         const struct rlimit limit = possible(i, &u->items[i]);
         if (setrlimit(kept[i].resource, &limit) < 0)
             return err_set(e, errno, "set the limit of %s", kept[i].what);

@@ -27,8 +27,7 @@ static int take_ports(struct monitor *m, struct err *e)
 static int look_before(struct monitor *m, struct err *e)
 {
     /* The caller's limits, before caller_reset() changes them. */
-    struct ulimits *ulimits = &monitor_spec(m)->ulimits;
-    int r = ulimits->known ? 0 : ulimits_read(ulimits, e);
+    int r = ulimits_read(&monitor_spec(m)->ulimits, e);
     if (r == 0)
         r = caller_reset(e);
     if (r == 0)

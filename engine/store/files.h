@@ -35,7 +35,7 @@ int ranges_sweep(struct store *s, const struct gc *gc, struct err *e);
 
 /* config.json */
 json_t *ulimits_to_json(const struct ulimits *u);           /**< the caller owns it */
-void ulimits_from_json(const json_t *j, struct ulimits *u); /**< leaves @u as it is without them */
+void ulimits_from_json(const json_t *j, struct ulimits *u); /**< those that are there */
 strv labels_from_json(json_t *j);                           /**< the caller frees */
 json_t *log_options_to_json(const struct log_options *o);   /**< the caller owns it */
 /** NULL: the default. -EBADMSG with a text. */

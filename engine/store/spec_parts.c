@@ -7,13 +7,6 @@
 
 /* ---- resource limits -------------------------------------------------------------------------*/
 
-static const char *const limit_keys[ULIMITS] = {
-    [ULIMIT_NOFILE] = "nofile",
-    [ULIMIT_NPROC] = "nproc",
-    [ULIMIT_CORE] = "core",
-    [ULIMIT_MEMLOCK] = "memlock",
-};
-
 static json_t *number(rlim_t value)
 {
     return json_integer(value == RLIM_INFINITY ? -1 : (json_int_t)value);
@@ -22,11 +15,13 @@ static json_t *number(rlim_t value)
 json_t *ulimits_to_json(const struct ulimits *u)
 {
     json_t *j = json_object();
-    for (size_t i = 0; u->known && i < ULIMITS; i++) {
+    for (size_t i = 0; i < ULIMITS; i++) {
+        if (!(u->set & 1U << i))
+            continue;
         json_t *pair = json_array();
         json_array_append_new(pair, number(u->items[i].rlim_cur));
         json_array_append_new(pair, number(u->items[i].rlim_max));
-        json_object_set_new(j, limit_keys[i], pair);
+        json_object_set_new(j, ulimit_name(i), pair);
     }
     return j;
 }
@@ -38,18 +33,19 @@ static bool read_number(const json_t *j, rlim_t *out)
     return json_is_integer(j) && n >= -1;
 }
 
+/* Definitions of older versions have some, or none. */
 void ulimits_from_json(const json_t *j, struct ulimits *u)
 {
-    struct ulimits read = {.known = true};
     for (size_t i = 0; i < ULIMITS; i++) {
-        const json_t *pair = json_object_get(j, limit_keys[i]);
-        struct rlimit *limit = &read.items[i];
-        if (!read_number(json_array_get(pair, 0), &limit->rlim_cur) ||
-            !read_number(json_array_get(pair, 1), &limit->rlim_max) ||
-            limit->rlim_cur > limit->rlim_max)
-            return; /* of an older netctr: there are none */
+        const json_t *pair = json_object_get(j, ulimit_name(i));
+        struct rlimit limit;
+        if (!read_number(json_array_get(pair, 0), &limit.rlim_cur) ||
+            !read_number(json_array_get(pair, 1), &limit.rlim_max) ||
+            limit.rlim_cur > limit.rlim_max)
+            continue;
+        u->items[i] = limit;
+        u->set |= 1U << i;
     }
-    *u = read;
 }
 
 /* ---- labels ----------------------------------------------------------------------------------*/

@@ -104,13 +104,33 @@ struct limits {
 /** podman's default: enough for any service, too little for a fork bomb. */
 #define PIDS_DEFAULT 2048
 
-/** The resource limits that a container inherits from the caller of `run`. */
-enum { ULIMIT_NOFILE, ULIMIT_NPROC, ULIMIT_CORE, ULIMIT_MEMLOCK, ULIMITS };
+/** The resource limits of a program. Those before ULIMITS_INHERITED it has from the caller of `run`, if they are not set. */
+enum {
+    ULIMIT_NOFILE,
+    ULIMIT_NPROC,
+    ULIMIT_CORE,
+    ULIMIT_MEMLOCK,
+    ULIMITS_INHERITED,
+    ULIMIT_CPU = ULIMITS_INHERITED,
+    ULIMIT_DATA,
+    ULIMIT_FSIZE,
+    ULIMIT_LOCKS,
+    ULIMIT_MSGQUEUE,
+    ULIMIT_NICE,
+    ULIMIT_RSS,
+    ULIMIT_RTPRIO,
+    ULIMIT_RTTIME,
+    ULIMIT_SIGPENDING,
+    ULIMIT_STACK,
+    ULIMITS
+};
 struct ulimits {
-    bool known; /**< false: the container gets those of the process that starts it */
+    unsigned set; /**< bit n: item n; others are those of the process that starts it */
     struct rlimit items[ULIMITS];
 };
-/** Reads those of this process. */
+/** docker's name of each: "nofile". */
+const char *ulimit_name(size_t i);
+/** Reads those of this process that are inherited and not set. */
 int ulimits_read(struct ulimits *out, struct err *e);
 /** Resets what this process inherited and a container must not: other limits, CPU affinity, personality, niceness.
  *  -EPERM with a text when a hard limit of file size or processor time cannot be lifted. */

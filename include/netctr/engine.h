@@ -140,6 +140,8 @@ struct update_request {
 };
 int update_parse(const char *memory, const char *cpus, const char *pids, const char *restart,
                  struct update_request *q, struct err *e);
+/** Resource limits: "NAME=SOFT[:HARD]" with docker's names; -1 means no limit. */
+int ulimits_parse(char *const *texts, struct ulimits *out, struct err *e);
 /** The user namespace: "auto", "host", or maps of ids ("0:100000:65536"); NULL: not given. Without @gids, groups are mapped
  *  as users are. Call it once. */
 int userns_parse(const char *mode, char *const *uids, char *const *gids, struct run_request *q,

@@ -279,3 +279,50 @@ not_the_hosts() {
     netctr run --rm --network host --sysctl kernel.msgmax=4445 "$box" true
 }
 t 'sysctls of the host, and of a network that is shared, are refused' not_the_hosts
+
+# ---- resource limits -----------------------------------------------------------------------------
+
+# Soft and hard limit of processor time, stack, files, pending signals, message queues and niceness.
+limits_of() { # NAME PROCESS
+    netctr exec "$1" cat "/proc/$2/limits" | awk '
+        /cpu time/ { c = $4 " " $5 } /stack/ { s = $4 " " $5 } /open files/ { f = $4 " " $5 }
+        /pending/ { p = $4 " " $5 } /msgqueue/ { m = $4 " " $5 } /nice/ { n = $4 " " $5 }
+        END { print c "," s "," f "," p "," m "," n }'
+}
+has_ulimits() {
+    local userns process expected='500 unlimited,8388608 16777216,200 300,5 6,1000 2000,0 0'
+    for userns in auto host; do
+        run --name "$userns" --userns "$userns" -u user --ulimit nofile=200:300 --ulimit msgqueue=1000:2000 \
+            --ulimit stack=8388608:16777216 --ulimit sigpending=5:6 --ulimit cpu=500:unlimited "$box" sleep 100
+        for process in 1 self; do
+            assert_eq "$(limits_of "$userns" $process)" "$expected" "$userns, $process"
+        done
+        netctr restart -t 0 "$userns" >/dev/null
+        assert_eq "$(limits_of "$userns" 1)" "$expected" 'after a restart'
+    done
+    assert_eq "$(inspect auto '.ulimits | [.nofile, .cpu, .msgqueue]')" '[[200,300],[500,-1],[1000,2000]]'
+}
+t '--ulimit sets limits of the program, and of commands' has_ulimits
+
+can_raise() {
+    local userns process
+    may_raise || skip 'no CAP_SYS_RESOURCE'
+    for userns in auto host; do
+        (ulimit -n 300 && run --name "$userns" --userns "$userns" -u user --ulimit nofile=2000:3000 --ulimit nice=30 "$box" sleep 100)
+        for process in 1 self; do
+            assert_eq "$(limits_of "$userns" $process | cut -d, -f3,6)" '2000 3000,30 30' "$userns, $process"
+        done
+    done
+}
+t '--ulimit raises limits above those of the caller' can_raise
+
+bad_ulimits() {
+    assert_error 'netctr: ulimit `nofile` is not NAME=SOFT[:HARD] (-1: no limit)' 125 netctr run --ulimit nofile "$box" true
+    assert_error 'netctr: ulimit `nofile=1:2:3` is not NAME=SOFT[:HARD] (-1: no limit)' 125 netctr run --ulimit nofile=1:2:3 "$box" true
+    assert_error 'netctr: ulimit `nofile=2:1`: the soft limit is above the hard limit' 125 netctr run --ulimit nofile=2:1 "$box" true
+    assert_error "netctr: ulimit \`nofile=-1\`: this host permits $(cat /proc/sys/fs/nr_open) open files (fs.nr_open)" 125 \
+        netctr run --ulimit nofile=-1 "$box" true
+    assert_status 125 netctr run --ulimit what=1 "$box" true 2>"$tmp/err"
+    assert_contains "$(cat "$tmp/err")" 'ulimit `what=1`: there is no such limit; nofile, nproc, core,'
+}
+t 'a limit that is none is refused' bad_ulimits
