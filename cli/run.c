@@ -10,9 +10,9 @@ struct run_flags {
     struct run_request request;
     char *name, *workdir, *user, *hostname, *memory, *cpus, *pids, *restart, *ip, *ip6, *mac;
     char *log_driver, *userns, *detach_keys, *entrypoint, *stop_signal, *stop_timeout, *pid_file, *id_file,
-        *umask, *oom_score;
-    strv log_options, env, env_files, labels, label_files, ulimits, volumes, tmpfs, aliases, uids,
-        gids;
+        *umask, *oom_score, *shm_size;
+    strv log_options, env, env_files, labels, label_files, ulimits, volumes, mounts, tmpfs, aliases,
+        uids, gids;
 };
 
 static void run_flags_clear(struct run_flags *f)
@@ -25,6 +25,7 @@ static void run_flags_clear(struct run_flags *f)
     strv_free(f->ulimits);
     strv_free(f->label_files);
     strv_free(f->volumes);
+    strv_free(f->mounts);
     strv_free(f->tmpfs);
     strv_free(f->aliases);
     strv_free(f->uids);
@@ -84,6 +85,9 @@ static const struct option table[] = {
     {"sysctl", 0, OPTION_LIST, "NAME=VALUE", "set a sysctl of its network or IPC namespace",
      SPEC(sysctls)},
     {"volume", 'v', OPTION_LIST, "SRC:DST[:ro]", "mount a file or directory", AT(volumes)},
+    {"mount", 0, OPTION_LIST, "KEY=VALUE,…",
+     "type=bind,src=SRC,dst=DST[,ro], or type=tmpfs,dst=DST[,tmpfs-size=64m]", AT(mounts)},
+    {"shm-size", 0, OPTION_TEXT, "SIZE", "size of /dev/shm (64m)", AT(shm_size)},
     {"tmpfs", 0, OPTION_LIST, "DST[:OPTION,…]",
      "mount an empty tmpfs (size=64m, mode=, uid=, gid=, nr_inodes=, ro, exec, suid)", AT(tmpfs)},
     {"in-place", 0, OPTION_FLAG, NULL, "write to ROOTFS itself instead of a layer over it",
@@ -220,7 +224,11 @@ static int take_flags(struct run_flags *f, struct err *e)
     s->umask = xstrdup(f->umask);
     int r = f->restart ? restart_parse(f->restart, &s->restart, e) : 0;
     if (r == 0)
-        r = volumes_parse(f->volumes, f->tmpfs, s, e);
+        r = volumes_parse(f->volumes, f->tmpfs, f->mounts, s, e);
+    if (r == 0 && f->shm_size &&
+        (parse_size(f->shm_size, &s->shm_size) < 0 || s->shm_size < 4096 ||
+         s->shm_size > INT64_MAX))
+        r = err_say(e, -EINVAL, "shm-size `%s` is not a size (as in 64m)", f->shm_size);
     if (r == 0)
         r = limits_parse(f->memory, f->cpus, f->pids, &s->limits, e);
     if (r == 0)

@@ -1,4 +1,4 @@
-/* -v and --tmpfs. */
+/* -v, --tmpfs and --mount. */
 #include "internal.h"
 
 #include <errno.h>
@@ -92,6 +92,93 @@ static int take_volume(const char *text, struct volume *v, struct err *e)
     return r == 0 ? take_source(text, parts[0], v, e) : r;
 }
 
+/* The keys of --mount. */
+struct mount_words {
+    const char *type, *source, *target, *size, *mode;
+    bool read_only;
+};
+
+static int take_mount_word(const char *text, const char *word, struct mount_words *w, struct err *e)
+{
+    const struct {
+        const char *key;
+        const char **value; /* NULL: accepted and ignored */
+    } keys[] = {{"type=", &w->type},
+                {"source=", &w->source},
+                {"src=", &w->source},
+                {"target=", &w->target},
+                {"destination=", &w->target},
+                {"dst=", &w->target},
+                {"tmpfs-size=", &w->size},
+                {"tmpfs-mode=", &w->mode},
+                {"consistency=", NULL},
+                {"relabel=", NULL},
+                {"bind-propagation=rprivate", NULL}};
+    static const char *const on[] = {"ro", "readonly", "ro=true", "readonly=true", "readonly=1"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        const char *value = skip_prefix(word, keys[i].key);
+        if (value && keys[i].value)
+            *keys[i].value = value;
+        if (value)
+            return 0;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(on); i++)
+        if (streq(word, on[i])) {
+            w->read_only = true;
+            return 0;
+        }
+    if (streq(word, "ro=false") || streq(word, "readonly=false") || streq(word, "rw"))
+        return 0;
+    err_say(e, -EINVAL, "mount `%s`: unknown key `%s`", text, word);
+    err_hint(e, "type=, src=, dst=, ro, tmpfs-size= and tmpfs-mode= are known");
+    return -EINVAL;
+}
+
+static int take_bind(const char *text, const struct mount_words *w, struct volume *v, struct err *e)
+{
+    if (w->size || w->mode)
+        return err_say(e, -EINVAL, "mount `%s`: tmpfs-size and tmpfs-mode are for type=tmpfs",
+                       text);
+    v->read_only = w->read_only;
+    v->target = xstrdup(w->target);
+    int r = take_target("mount", text, &v->target, e);
+    return r == 0 ? take_source(text, w->source ? w->source : "", v, e) : r;
+}
+
+static int take_tmpfs(const char *text, const struct mount_words *w, struct volume *v,
+                      struct err *e)
+{
+    _cleanup_free_ char *options =
+        xasprintf("%s:%s%s%s%s%s", w->target, w->read_only ? "ro" : "rw", w->size ? ",size=" : "",
+                  w->size ? w->size : "", w->mode ? ",mode=" : "", w->mode ? w->mode : "");
+    if (w->source || strchr(w->target, ':'))
+        return err_say(e, -EINVAL, "mount `%s`: a tmpfs has no source, and no colon in its target",
+                       text);
+    int r = tmpfs_parse(options, v, e);
+    return r == 0 ? take_target("mount", text, &v->target, e) : r;
+}
+
+static int take_mount(const char *text, struct volume *v, struct err *e)
+{
+    struct mount_words w = {0};
+    _cleanup_strv_ strv words = strv_split(text, ',');
+    int r = 0;
+    strv_each (word, words)
+        if (r == 0)
+            r = take_mount_word(text, word, &w, e);
+    if (r == 0 && !w.target)
+        r = err_say(e, -EINVAL, "mount `%s` has no dst=", text);
+    if (r < 0)
+        return r;
+    if (streq(w.type, "bind"))
+        return take_bind(text, &w, v, e);
+    if (streq(w.type, "tmpfs"))
+        return take_tmpfs(text, &w, v, e);
+    err_say(e, -EINVAL, "mount `%s`: its type is not bind or tmpfs", text);
+    err_hint(e, "netctr has no named volumes: type=bind,src=/DIR mounts a directory");
+    return -EINVAL;
+}
+
 static int check_twice(const struct spec *s, struct err *e)
 {
     for (size_t i = 0; i < s->volume_count; i++)
@@ -102,10 +189,12 @@ static int check_twice(const struct spec *s, struct err *e)
     return 0;
 }
 
-int volumes_parse(char *const *volumes, char *const *tmpfs, struct spec *s, struct err *e)
+int volumes_parse(char *const *volumes, char *const *tmpfs, char *const *mounts, struct spec *s,
+                  struct err *e)
 {
     int r = 0;
-    s->volumes = xcalloc(strv_len(volumes) + strv_len(tmpfs), sizeof(*s->volumes));
+    s->volumes =
+        xcalloc(strv_len(volumes) + strv_len(tmpfs) + strv_len(mounts), sizeof(*s->volumes));
     /* Also after a failure, spec_clear() frees what is there. */
     strv_each (text, volumes)
         if (r == 0)
@@ -117,5 +206,8 @@ int volumes_parse(char *const *volumes, char *const *tmpfs, struct spec *s, stru
             r = take_target("tmpfs", text, &v->target, e);
         }
     }
+    strv_each (text, mounts)
+        if (r == 0)
+            r = take_mount(text, &s->volumes[s->volume_count++], e);
     return r == 0 ? check_twice(s, e) : r;
 }

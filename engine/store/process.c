@@ -67,6 +67,16 @@ static void add_tmpfs(struct plan_mounts *m, const struct volume *v)
     strv_add_take(options, xasprintf("gid=%u", v->gid));
 }
 
+static void size_shm(struct plan_mounts *m, uint64_t size)
+{
+    for (size_t i = 0; size && i < m->count; i++)
+        for (char **o = m->list[i].options; streq(m->list[i].target, "/dev/shm") && o && *o; o++)
+            if (skip_prefix(*o, "size=")) {
+                free(*o);
+                *o = xasprintf("size=%" PRIu64, size);
+            }
+}
+
 static int by_target(const void *a, const void *b)
 {
     const struct volume *const *first = a, *const *second = b;
@@ -116,6 +126,7 @@ int container_create(struct container *c, struct err *e)
         c->process.plan.namespaces[PLAN_USER] =
             (struct plan_namespace){.how = NS_JOIN, .fd = c->owner_fd};
     plan_default_mounts(&c->mounts);
+    size_shm(&c->mounts, c->spec.shm_size);
     add_volumes(&c->mounts, &c->spec);
     c->process.plan.mounts = c->mounts.list;
     c->process.plan.mount_count = c->mounts.count;

@@ -155,6 +155,8 @@ json_t *spec_to_json(const struct spec *s)
     json_put_str(j, "hostname", s->hostname);
     json_object_set_new(j, "labels", labels_to_json(s->labels));
     json_object_set_new(j, "volumes", volumes_to_json(s));
+    if (s->shm_size)
+        json_object_set_new(j, "shm_size", json_integer((json_int_t)s->shm_size));
     json_object_set_new(j, "limits", limits_to_json(&s->limits));
     json_object_set_new(j, "ulimits", ulimits_to_json(&s->ulimits));
     json_object_set_new(j, "caps", json_integer((json_int_t)s->caps));
@@ -251,6 +253,7 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
         .oom_score = (int)json_int(j, "oom_score_adj", 0),
         .hostname = xstrdup(json_str(j, "hostname")),
         .labels = labels_from_json(json_object_get(j, "labels")),
+        .shm_size = (uint64_t)json_int(j, "shm_size", 0),
         .caps = (uint64_t)json_int(j, "caps", 0),
         .ambient_caps = (uint64_t)json_int(j, "ambient_caps", 0),
         .network = xstrdup(json_str(j, "network")),

@@ -127,8 +127,9 @@ struct run_request {
 void run_request_clear(struct run_request *q);
 #define _cleanup_run_request_ __attribute__((cleanup(run_request_clear)))
 /** Parses what users write into a spec, with docker's words and rules. -EINVAL with a text.
- *  Volumes "SRC:DST[:ro]" and tmpfs "DST[:OPTION,…]"; call it once. */
-int volumes_parse(char *const *volumes, char *const *tmpfs, struct spec *s, struct err *e);
+ *  Volumes "SRC:DST[:ro]", tmpfs "DST[:OPTION,…]" and mounts "type=bind,src=SRC,dst=DST"; call it once. */
+int volumes_parse(char *const *volumes, char *const *tmpfs, char *const *mounts, struct spec *s,
+                  struct err *e);
 /** Memory "64m", processors "1.5", number of tasks; NULL: not given. "0" means no limit. */
 int limits_parse(const char *memory, const char *cpus, const char *pids, struct limits *out,
                  struct err *e);

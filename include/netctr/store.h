@@ -128,6 +128,7 @@ struct spec {
     strv labels; /**< KEY=VALUE, each key once */
     struct volume *volumes;
     size_t volume_count;
+    uint64_t shm_size; /**< bytes of /dev/shm; 0: the default */
     struct limits limits;
     struct ulimits ulimits;
     uint64_t caps;         /**< bounding set, one bit a capability */

@@ -326,3 +326,32 @@ bad_ulimits() {
     assert_contains "$(cat "$tmp/err")" 'ulimit `what=1`: there is no such limit; nofile, nproc, core,'
 }
 t 'a limit that is none is refused' bad_ulimits
+
+# ---- mounts --------------------------------------------------------------------------------------
+
+has_mounts() {
+    mkdir "$tmp/data"
+    echo here >"$tmp/data/file"
+    run --name a --mount "type=bind,source=$tmp/data,target=/data,readonly" --mount "type=bind,src=$tmp/data,dst=/rw" \
+        --mount type=tmpfs,dst=/tmp/t,tmpfs-size=1m,tmpfs-mode=0700 --shm-size 2m "$box" sleep 100
+    assert_eq "$(netctr exec a cat /data/file /rw/file | paste -sd,)" here,here
+    assert_status 1 netctr exec a touch /data/x 2>/dev/null
+    netctr exec a touch /rw/x
+    assert_eq "$(netctr exec a sh -c 'stat -c %a /tmp/t; df -k /tmp/t /dev/shm | awk "NR > 1 { print \$2 }"' | paste -sd,)" 700,1024,2048
+    netctr restart -t 0 a >/dev/null
+    assert_eq "$(netctr exec a sh -c 'df -k /dev/shm | awk "NR > 1 { print \$2 }"')" 2048 'after a restart'
+    assert_eq "$(inspect a .shm_size)" 2097152
+}
+t '--mount mounts directories and tmpfs, and /dev/shm has its size' has_mounts
+
+bad_mounts() {
+    assert_error 'netctr: mount `type=volume,src=x,dst=/x`: its type is not bind or tmpfs; netctr has no named volumes: type=bind,src=/DIR mounts a directory' 125 \
+        netctr run --mount type=volume,src=x,dst=/x "$box" true
+    assert_error 'netctr: mount `type=bind,src=/tmp` has no dst=' 125 netctr run --mount type=bind,src=/tmp "$box" true
+    assert_error 'netctr: mount `type=bind,what=x`: unknown key `what=x`; type=, src=, dst=, ro, tmpfs-size= and tmpfs-mode= are known' 125 \
+        netctr run --mount type=bind,what=x "$box" true
+    assert_error 'netctr: mount target `/proc/x` is in /proc or /sys' 125 \
+        netctr run --mount type=bind,src=/tmp,dst=/proc/x "$box" true
+    assert_error 'netctr: shm-size `x` is not a size (as in 64m)' 125 netctr run --shm-size x "$box" true
+}
+t 'a mount of another type, or without a target, is refused' bad_mounts
