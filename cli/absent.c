@@ -178,7 +178,8 @@ static const struct absent run_flags[] = {
 static const struct absent exec_flags[] = {
     {"latest", 'l', NULL},
     {"preserve-fds", 0, NULL},
-    {"privileged", 0, NULL},
+    {"privileged", 0,
+     "commands have the capabilities of the container, which `run --cap-add` gives"},
     {0},
 };
 

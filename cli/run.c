@@ -80,6 +80,7 @@ static const struct option table[] = {
      SPEC(dns)},
     {"dns-search", 0, OPTION_LIST, "DOMAIN", "search domain; `.`: none", SPEC(dns_search)},
     {"dns-option", 0, OPTION_LIST, "OPTION", "option of resolv.conf", SPEC(dns_options)},
+    {"dns-opt", 0, OPTION_LIST, "OPTION", "the same as --dns-option", SPEC(dns_options)},
     {"add-host", 0, OPTION_LIST, "NAME:IP", "a line of /etc/hosts; IP may be host-gateway",
      SPEC(add_hosts)},
     {"sysctl", 0, OPTION_LIST, "NAME=VALUE", "set a sysctl of its network or IPC namespace",
@@ -261,6 +262,52 @@ int check_command(const char *command, const char *before, struct err *e)
     return -EINVAL;
 }
 
+/* A word as it can be typed into a shell; NULL: it would be too long a story. */
+static char *shell_word(const char *word)
+{
+    const bool plain = *word && strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                             "0123456789_-./:=,@%+") == strlen(word);
+    if (strchr(word, '\'') || !valid_utf8(word) || strpbrk(word, "\n\t\033"))
+        return NULL;
+    return plain ? xstrdup(word) : xasprintf("'%s'", word);
+}
+
+/* "ROOTFS -p 80:80 nginx" → "-p 80:80 ROOTFS nginx". NULL: these are no flags, or there is a variable, whose value
+ * an error does not show. */
+static char *reorder(const struct command *command, char **words)
+{
+    __attribute__((cleanup(run_flags_clear))) struct run_flags f = {.request = RUN_REQUEST_INIT};
+    struct option options[ARRAY_LEN(table) + 1];
+    _cleanup_err_ struct err ignored = ERR_INIT;
+    _cleanup_strv_ strv moved = NULL;
+    const int count = (int)strv_len(words);
+    bool help = false;
+    options_of(&f, command == &command_create, options);
+    const int end = options_parse(options, NULL, false, count, words, &help, &ignored);
+    if (end < 0 || help || f.env)
+        return NULL;
+    for (int i = 1; i <= count; i++) {
+        const char *word = i < end ? words[i] : i == end ? words[0] : words[i - 1];
+        char *typed = shell_word(word);
+        if (!typed)
+            return NULL;
+        strv_add_take(&moved, typed);
+    }
+    return strv_join(moved, " ");
+}
+
+/* Users of other programs write flags anywhere. */
+static int check_words(const struct command *command, char **words, bool flags_before,
+                       struct err *e)
+{
+    int r = check_command(words[1], "ROOTFS", e);
+    _cleanup_free_ char *right = r < 0 && *words[1] ? reorder(command, words) : NULL;
+    if (right)
+        err_hint(e, "flags go before ROOTFS: netctr %s %s%s", command->name,
+                 flags_before ? "… " : "", right);
+    return r;
+}
+
 /* One word, or as with podman a JSON array of words. */
 static int take_entrypoint(const char *text, strv *argv, struct err *e)
 {
@@ -278,16 +325,18 @@ static int take_entrypoint(const char *text, strv *argv, struct err *e)
 
 /* ROOTFS COMMAND [ARG…]; run_request_complete() reports missing ones. Without an image there is no entrypoint that an
  * empty one could take away. */
-static int take_words(char **words, const char *entrypoint, struct spec *s, struct err *e)
+static int take_words(const struct command *command, char **words, bool flags_before,
+                      struct run_flags *f, struct err *e)
 {
-    const bool program = entrypoint && *entrypoint;
+    struct spec *s = &f->request.spec;
+    const bool program = f->entrypoint && *f->entrypoint;
     if (!words[0])
         return 0;
     s->rootfs = xstrdup(words[0]);
-    int r = program ? take_entrypoint(entrypoint, &s->argv, e) : 0;
+    int r = program ? take_entrypoint(f->entrypoint, &s->argv, e) : 0;
     for (char **word = words + 1; r == 0 && *word; word++)
         strv_add(&s->argv, *word);
-    return r == 0 && words[1] && !program ? check_command(words[1], "ROOTFS", e) : r;
+    return r == 0 && words[1] && !program ? check_words(command, words, flags_before, e) : r;
 }
 
 /* ---- the command -----------------------------------------------------------------------------*/
@@ -385,7 +434,7 @@ static int take_request(const struct command *command, int argc, char **argv, st
         return first;
     int r = take_flags(f, e);
     if (r == 0)
-        r = take_words(argv + first, f->entrypoint, &f->request.spec, e);
+        r = take_words(command, argv + first, first > 1, f, e);
     if (r == 0)
         r = detach_keys_parse(f->detach_keys, &f->request.keys, e);
     const struct spec *s = &f->request.spec;

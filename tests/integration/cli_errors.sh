@@ -50,7 +50,18 @@ error 'an empty root directory' 125 'netctr: ROOTFS is empty' run '' true
 error "a flag's value before a missing command" 125 \
     'netctr: publish `web`: `web` is not a port (1-65535) or a range of ports' run -p web "$box"
 error 'a flag in the place of the command' 125 \
-    'netctr: COMMAND `-p` is a flag; flags go before ROOTFS' run "$box" -p 8080:80 nginx
+    "netctr: COMMAND \`-p\` is a flag; flags go before ROOTFS: netctr run -p 8080:80 $box nginx -g 'daemon off;'" \
+    run "$box" -p 8080:80 nginx -g 'daemon off;'
+error 'several flags in the place of the command, after others' 125 \
+    "netctr: COMMAND \`-d\` is a flag; flags go before ROOTFS: netctr run … -d --name=x $box sh" \
+    run --rm "$box" -d --name=x sh
+error 'a variable in the place of the command' 125 \
+    'netctr: COMMAND `-e` is a flag; flags go before ROOTFS' run "$box" -e A=secret sh
+error 'an unknown flag in the place of the command' 125 \
+    'netctr: COMMAND `--what` is a flag; flags go before ROOTFS' run "$box" --what sh
+error 'a privileged command' 125 \
+    'netctr: unknown flag `--privileged`; netctr does not have it yet: commands have the capabilities of the container, which `run --cap-add` gives' \
+    exec --privileged taken id
 error 'a flag in the place of the command of exec' 125 \
     'netctr: COMMAND `-u` is a flag; flags go before NAME' exec taken -u 1000 id
 error 'an empty command' 125 'netctr: COMMAND is empty' run "$box" ''
