@@ -11,7 +11,7 @@ CFLAGS   ?= -O2 -g
 # tarball only shows them; `make WERROR=` does the same in a checkout.
 WERROR   ?= $(wildcard .git)
 WARNINGS := -Wall -Wextra $(if $(WERROR),-Werror)
-PKGS     := libnl-3.0 libnl-route-3.0 libmnl libnftnl libseccomp jansson
+PKGS     := libnl-3.0 libnl-route-3.0 libmnl libnftnl libseccomp jansson libarchive
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DNETCTR_VERSION='"$(VERSION)"' $(WARNINGS) \
              -Wshadow -Wstrict-prototypes -Wmissing-prototypes -fstack-protector-strong -fPIE \
              -Iinclude -I. $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(CFLAGS)

@@ -25,7 +25,6 @@ static const struct {
     {"config", plain},
     {"container", "leave `container` out; `netctr --help` lists the commands"},
     {"context", plain},
-    {"cp", "netctr does not have it yet: `netctr exec NAME cat FILE >COPY` copies a file"},
     {"delete", remove_hint},
     {"down", compose},
     {"export", "netctr does not have it yet: what a container has changed is in "
@@ -254,6 +253,13 @@ static const struct absent pause_flags[] = {
     {"all", 'a', NULL}, {"cidfile", 0, NULL}, {"filter", 'f', NULL}, {"latest", 'l', NULL}, {0},
 };
 
+static const struct absent cp_flags[] = {
+    {"overwrite", 0, "an existing file is always replaced"},
+    {"pause", 0, "a container that runs goes on; `netctr pause` freezes it"},
+    {"quiet", 'q', "nothing is printed but errors"},
+    {0},
+};
+
 static const struct absent diff_flags[] = {{"latest", 'l', NULL}, {0}};
 
 static const struct absent kill_flags[] = {
@@ -319,6 +325,7 @@ const struct absent *absent_flags(const char *command)
         {"start", start_flags},
         {"restart", stop_flags},
         {"stop", stop_flags},
+        {"cp", cp_flags},
         {"diff", diff_flags},
         {"update", update_flags},
         {"stats", stats_flags},

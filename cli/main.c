@@ -12,10 +12,11 @@ static const struct {
     const struct command *commands[32];
 } groups[] = {
     {"containers",
-     {&command_run,    &command_create,  &command_exec,  &command_attach,  &command_ps,
-      &command_logs,   &command_inspect, &command_top,   &command_stats,   &command_diff,
-      &command_start,  &command_restart, &command_stop,  &command_kill,    &command_wait,
-      &command_update, &command_rename,  &command_pause, &command_unpause, &command_rm}},
+     {&command_run,  &command_create,  &command_exec,    &command_attach, &command_ps,
+      &command_logs, &command_inspect, &command_top,     &command_stats,  &command_diff,
+      &command_cp,   &command_start,   &command_restart, &command_stop,   &command_kill,
+      &command_wait, &command_update,  &command_rename,  &command_pause,  &command_unpause,
+      &command_rm}},
     {"networks and ports", {&command_network, &command_port, &command_publish, &command_unpublish}},
     {"this host",
      {&command_doctor, &command_events, &command_info, &command_gc, &command_boot, &command_reset,

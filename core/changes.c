@@ -1,7 +1,7 @@
 /* What a container has changed of its root directory: its overlay's upper layer, beside the directory below it.
  *
  * A file of the upper layer hides the one below; a whiteout (a device 0:0) says that the one below is gone; an opaque
- * directory hides everything below it. A directory is there as soon as anything in it has changed, so it is told only if it
+ * directory hides everything below it. A directory is there as soon as anything in it has changed, so it is reported only if it
  * differs itself, or before the first change in it. Where netctr mounts something, the upper layer has only places for that.
  *
  * The container may change the layer meanwhile. Each directory is opened beneath the one above it, and the number of levels,

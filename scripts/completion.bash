@@ -21,7 +21,7 @@ _netctr_networks() {
 # The words that fit after COMMAND; nothing: files.
 _netctr_words() { # COMMAND
     case $1 in
-    exec | attach | logs | top | diff | inspect | start | restart | stop | kill | wait | pause | unpause | rename | stats | update | rm | port | publish | unpublish) _netctr_containers ;;
+    exec | attach | logs | top | diff | cp | inspect | start | restart | stop | kill | wait | pause | unpause | rename | stats | update | rm | port | publish | unpublish) _netctr_containers ;;
     'network rm' | 'network inspect' | 'network update' | 'network link' | 'network unlink') _netctr_networks ;;
     'network connect' | 'network disconnect')
         _netctr_networks

@@ -236,6 +236,8 @@ int container_restart_claim(struct store *store, struct spec *spec, struct conta
     *spec = (struct spec){0};
     bool ran = take_last_run(&c);
     int r = require_current(&c, e);
+    if (r == 0)
+        r = container_share_files(c.dir_fd, c.spec.name, e);
     if (r < 0) {
         container_clear(&c);
         return r;

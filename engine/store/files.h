@@ -61,6 +61,14 @@ int container_save_state(struct container *c, struct err *e);
 /** Reads it back. -EBADMSG: it is damaged, of a newer schema, or of a container other than @name (NULL: any). */
 int container_read_state(int run_dir, const char *name, json_t **out, struct err *e);
 
+/* hold.c */
+/** For the monitor of a container that has ended and is started again: @dir is its directory in ROOT. -EBUSY with a text:
+ *  its files are being copied. The lock lasts as long as @dir is open. */
+int container_share_files(int dir, const char *name, struct err *e);
+/** For a command that copies files of a container that has ended: an fd that keeps it from being started. -EBUSY with a
+ *  text. */
+int container_hold_files(struct store *s, const struct record *r, struct err *e);
+
 /** Finds out with few system calls that container @name lives, and reads its state. False: it does not, or that has to be
  *  found out by the lock. */
 bool container_read_living(struct store *s, const char *name, json_t **out);

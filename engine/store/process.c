@@ -288,17 +288,25 @@ int container_each_process(const struct store *s, const struct spec *spec,
     return plan_each_process(&plan, each, arg, e);
 }
 
+/* As container_create() makes it. The caller clears @mounts and frees @layers, which the plan points to. */
+static struct plan plan_with_mounts(const struct store *s, const struct spec *spec,
+                                    struct plan_mounts *mounts, char **layers)
+{
+    struct plan plan = spec_plan(spec, s->instance);
+    plan_default_mounts(mounts);
+    add_volumes(mounts, spec);
+    plan.layers = *layers = layers_of(s, spec);
+    plan.mounts = mounts->list;
+    plan.mount_count = mounts->count;
+    return plan;
+}
+
 int container_each_change(struct store *s, const struct spec *spec, plan_change each, void *arg,
                           uint64_t *deeper, struct err *e)
 {
-    struct plan plan = spec_plan(spec, s->instance);
     struct plan_mounts mounts = {0};
-    _cleanup_free_ char *layers = layers_of(s, spec);
-    plan_default_mounts(&mounts);
-    add_volumes(&mounts, spec);
-    plan.layers = layers;
-    plan.mounts = mounts.list;
-    plan.mount_count = mounts.count;
+    _cleanup_free_ char *layers = NULL;
+    const struct plan plan = plan_with_mounts(s, spec, &mounts, &layers);
     int r = plan_each_change(&plan, each, arg, deeper, e);
     plan_mounts_clear(&mounts);
     return r;
@@ -328,4 +336,36 @@ int container_exec(struct store *s, const struct record *r, const struct exec_re
     if (owner >= 0) /* else it has just ended, which process_exec() reports */
         plan.namespaces[PLAN_USER] = (struct plan_namespace){.how = NS_JOIN, .fd = owner};
     return process_exec(&plan, r->pid, r->pid_start, request, e);
+}
+
+static int copy_ended(struct store *s, const struct record *r, struct copy_request *q,
+                      struct err *e)
+{
+    struct plan_mounts mounts = {0};
+    _cleanup_free_ char *layers = NULL;
+    struct plan plan = plan_with_mounts(s, &r->spec, &mounts, &layers);
+    plan.mount_point = s->run; /* the container has no run directory */
+    q->plan = &plan;
+    _cleanup_close_ int lock = container_hold_files(s, r, e);
+    q->lock = lock;
+    int code = lock < 0 ? lock : process_copy(q, e);
+    plan_mounts_clear(&mounts);
+    return code;
+}
+
+int container_copy(struct store *s, const struct record *r, const struct copy_request *request,
+                   struct err *e)
+{
+    struct copy_request q = *request;
+    if (r->status == STATUS_EXITED)
+        return copy_ended(s, r, &q, e);
+    struct plan plan = spec_plan(&r->spec, s->instance);
+    _cleanup_close_ int owner = user_namespace_of(r->pid, r->pid_start);
+    if (owner < 0)
+        return err_say(e, -ESRCH, "container `%s` has just ended", r->spec.name);
+    plan.namespaces[PLAN_USER] = (struct plan_namespace){.how = NS_JOIN, .fd = owner};
+    q.plan = &plan;
+    q.pid = r->pid;
+    q.pid_start = r->pid_start;
+    return process_copy(&q, e);
 }

@@ -439,6 +439,27 @@ struct exec_request {
 int process_exec(const struct plan *plan, pid_t pid, uint64_t pid_start,
                  const struct exec_request *request, struct err *e);
 
+/* ---- copying ---------------------------------------------------------------------------------*/
+
+struct copy_request {
+    const struct plan *plan; /**< as for process_create(), also if it does not run */
+    pid_t pid;               /**< of the container's init; 0: it does not run */
+    uint64_t pid_start;
+    int lock; /**< stays open until the copy is complete, also if the caller is killed; -1: none */
+    bool in;  /**< into the container, else out of it */
+    const char *inside;  /**< path in the container */
+    const char *outside; /**< path of the host; NULL: a tar archive on stdin or stdout */
+    const char *as;      /**< what the archive on stdout calls it */
+    /** What it is called in an existing directory; NULL: its contents go there ("/."). */
+    const char *name;
+    bool follow; /**< copy what a link leads to */
+    bool
+        owners; /**< keep owners, as the container sees them, and set-user-ID bits; else root owns the copy */
+};
+/** Copies files between a container and the host by docker's rules. The container may do anything to its files meanwhile.
+ *  The caller must be single-threaded. A container that does not run must not be started meanwhile. */
+int process_copy(const struct copy_request *request, struct err *e);
+
 /* ---- channels --------------------------------------------------------------------------------
  * The one protocol between a parent and the child that it prepares, and between a command and a monitor: packets
  * over a SOCK_SEQPACKET pair. A packet is a kind, an errno, an exit status and a text; some kinds carry fds. End of

@@ -244,6 +244,9 @@ int engine_stats(struct engine *engine, const struct record *r, struct stats *ou
 /** Calls @each for every process of a container that runs. */
 int engine_top(struct engine *engine, const struct record *r,
                void (*each)(const struct process_seen *p, void *arg), void *arg, struct err *e);
+/** Copies files between a container and the host: see process_copy(). @request needs no plan and no pid. */
+int engine_copy(struct engine *engine, const struct record *r, const struct copy_request *request,
+                struct err *e);
 /** What a container has changed of its root directory: see plan_each_change(). -EOPNOTSUPP with a text: it has no layer of
  *  its own, or cannot write to it. */
 int engine_diff(struct engine *engine, const struct record *r, plan_change each, void *arg,

@@ -354,6 +354,10 @@ bool container_is_frozen(const struct store *s, const struct spec *spec);
 int container_each_process(const struct store *s, const struct spec *spec,
                            void (*each)(const struct process_seen *p, void *arg), void *arg,
                            struct err *e);
+/** process_copy(); @request needs no plan and no pid. With STATUS_EXITED nothing can start it until this returns. -EBUSY with
+ *  a text: it is being started, or another command copies. */
+int container_copy(struct store *s, const struct record *r, const struct copy_request *request,
+                   struct err *e);
 /** plan_each_change(), of a container that has a layer. */
 int container_each_change(struct store *s, const struct spec *spec, plan_change each, void *arg,
                           uint64_t *deeper, struct err *e);

@@ -14,7 +14,7 @@ destructive='netctr (network )?(kill|rm|stop|restart|prune|gc|unpublish|disconne
 no_way_to_a_loss() {
     local word command
     # Docker's and podman's verbs, and typing errors in commands that end or remove something.
-    for word in auto-update build builder buildx commit compose container context cp delete \
+    for word in auto-update build builder buildx commit compose container context delete \
         export generate history image images import kube load list login logout ls machine manifest mount node \
         play plugin pod prune pull push remove rmi save search secret service stack status swarm system \
         tag trust umount unmount volume kil kll klil killl rmm mr sotp stpo stopp sto restrat \
