@@ -97,11 +97,6 @@ static const struct absent global_flags[] = {
     {"log-level", 'l', NULL}, {"remote", 0, NULL},    {"tls", 0, NULL},     {0},
 };
 
-static const struct absent version_flags[] = {
-    {"format", 'f', "`netctr info --format json | jq -r .version` prints the version"},
-    {0},
-};
-
 static const struct absent run_flags[] = {
     {"add-device", 0, NULL},
     {"annotation", 0, NULL},
@@ -337,7 +332,6 @@ const struct absent *absent_flags(const char *command)
         {"network create", create_flags},
         {"network connect", connect_flags},
         {"network update", update_flags},
-        {"version", version_flags},
     };
     for (size_t i = 0; i < ARRAY_LEN(tables); i++)
         if (streq(tables[i].command, command))

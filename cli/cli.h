@@ -104,9 +104,6 @@ void warn_err(const struct err *e);
 /** A warning for each sentence. (each.c) */
 void warn_each(strv warnings);
 
-/** Prints what `inspect` of several names has found, unless there are only failures. Returns the command's result: as with
- *  docker, the exit status is 1 when only a part was found. (inspect.c) */
-int inspect_print(const json_t *all, int result, struct err *e);
 /** Prints @j as people read it. (format.c) */
 void print_json(const json_t *j);
 
@@ -123,7 +120,24 @@ bool filter_take(const char *text, const struct filter_key *keys);
 /** Does one of @labels ("K=V") match @wanted, "K=V", or "K" for any value? (format.c) */
 bool has_label(char *const *labels, const char *wanted);
 /** --format and --quiet exclude each other. (format.c) */
-int format_check_quiet(const char *format, bool quiet, const char *command, struct err *e);
+int format_check_quiet(const char *format, bool quiet, struct err *e);
+/** A --format: NULL, "json", or a template for views, which are JSON with docker's names (view.h). */
+struct template;
+struct format {
+    const char *text, *command; /**< borrowed */
+    struct template *template;  /**< NULL: none */
+};
+/** -EINVAL, with an example of jq for @command. (format.c) */
+int format_parse(const char *format, const char *command, struct format *out, struct err *e);
+void format_clear(struct format *f);
+#define _cleanup_format_ __attribute__((cleanup(format_clear)))
+/** Prints what the template makes of one view, or of each in an array, as a table if it asks for one. -ENOENT with a text:
+ *  there is no such field. (format.c) */
+int print_view(const struct format *f, const json_t *view, struct err *e);
+int print_views(const struct format *f, const json_t *views, const char *id_title, struct err *e);
+/** Prints what `inspect` of several names has found, unless there are only failures. Returns the command's result: as with
+ *  docker, the exit status is 1 when only a part was found. (inspect.c) */
+int inspect_print(const struct format *f, const json_t *all, int result, struct err *e);
 /** What to do instead of a command that docker or podman has and netctr has not; NULL: not known. (absent.c) */
 const char *absent_command(const char *name);
 /** The flags of @command ("": the global ones) that docker or podman has and netctr has not; NULL: none. (absent.c) */

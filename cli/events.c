@@ -1,5 +1,5 @@
 /* netctr events: past and present events, a line of JSON each. */
-#include "cli.h"
+#include "view.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,6 +13,9 @@
 struct choice {
     strv types, containers, networks, events, labels;
     int64_t since, until;
+    struct format format;
+    int failed; /* of the template */
+    struct err *e;
 };
 
 static void choice_clear(struct choice *c)
@@ -21,7 +24,7 @@ static void choice_clear(struct choice *c)
     strv_free(c->containers);
     strv_free(c->networks);
     strv_free(c->events);
-    strv_free(c->labels);
+    strv_free(c->labelsformat_clear(&c->format);
 }
 
 static int64_t now_ns(void)
@@ -98,8 +101,15 @@ static bool is_wanted(const struct choice *c, const json_t *j)
 
 static void show(const json_t *event, void *arg)
 {
-    if (!is_wanted(arg, event))
+    struct choice *c = arg;
+    if (c->failed || !is_wanted(c, event))
         return;
+    if (c->format.template) {
+        _cleanup_json_ json_t *view = json_deep_copy(event);
+        view_event(view);
+        c->failed = print_view(&c->format, view, c->e);
+        return;
+    }
     json_dumpf(event, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
     putchar('\n');
 }
@@ -129,7 +139,7 @@ struct flags {
 static int compose(const struct flags *f, struct choice *c, bool *follows, struct err *e)
 {
     int64_t now = now_ns();
-    int r = format_check(f->format, "events", e);
+    int r = format_parse(f->format, "events", &c->format, e);
     if (r < 0)
         return r;
     if (f->follow && f->no_stream)
@@ -158,7 +168,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"no-stream", 0, OPTION_FLAG, NULL, "show past events and exit", &f.no_stream},
         {"filter", 0, OPTION_LIST, "KEY=VALUE",
          "type=, container=, network=, event= or label=KEY[=VALUE]", &f.filters},
-        {"format", 0, OPTION_TEXT, "json", "one line of JSON for each event (the default)",
+        {"format", 0, OPTION_TEXT, "FORMAT", "json (the default), a line each, or a template",
          &f.format},
         {0},
     };
@@ -170,7 +180,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     if (first < argc)
         return err_say(e, -EINVAL, "`events` takes no names; use --filter container=%s",
                        argv[first]);
-    __attribute__((cleanup(choice_clear))) struct choice choice = {.until = INT64_MAX};
+    __attribute__((cleanup(choice_clear))) struct choice choice = {.until = INT64_MAX, .e = e};
     _cleanup_engine_ struct engine engine = {0};
     int r = compose(&f, &choice, &follows, e);
     if (r == 0 && follows) {
@@ -181,7 +191,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         r = cli_engine_to_read(cli, &engine, e);
     if (r == 0)
         r = engine_events(&engine, follows, choice.until, STDOUT_FILENO, show, &choice, e);
-    return r;
+    return r == 0 ? choice.failed : r;
 }
 
 const struct command command_events = {

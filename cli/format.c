@@ -1,5 +1,6 @@
 /* --format json, --filter, and for users of docker's templates an example of jq. */
 #include "cli.h"
+#include "template.h"
 
 #include <errno.h>
 #include <string.h>
@@ -39,26 +40,95 @@ static bool needs_flag(const char *command)
            !streq(command, "events");
 }
 
-int format_check(const char *format, const char *command, struct err *e)
+static void hint_at_jq(const char *format, const char *command, struct err *e)
 {
     const struct example *best = NULL;
-    if (!format || streq(format, "json"))
-        return 0;
     for (const struct example *x = examples; x < examples + ARRAY_LEN(examples); x++)
         if (streq(x->command, command) && (!best || (x->field && strstr(format, x->field))))
             best = x;
-    int r = err_say(e, -EINVAL, "unknown format `%s`", format);
     if (best)
-        err_hint(e, "the only one is json; pipe it to jq: netctr %s%s | jq -r '%s'", best->words,
+        err_hint(e, "json has everything; pipe it to jq: netctr %s%s | jq -r '%s'", best->words,
                  needs_flag(command) ? " --format json" : "", best->filter);
+}
+
+int format_check(const char *format, const char *command, struct err *e)
+{
+    if (!format || streq(format, "json"))
+        return 0;
+    int r = err_say(e, -EINVAL, "unknown format `%s`", format);
+    hint_at_jq(format, command, e);
     return r;
 }
 
-int format_check_quiet(const char *format, bool quiet, const char *command, struct err *e)
+static int explain(int code, const char *format, const char *command, struct err *e)
+{
+    if (code < 0) {
+        err_wrap(e, "format `%s`", format);
+        hint_at_jq(format, command, e);
+    }
+    return code;
+}
+
+int format_parse(const char *format, const char *command, struct format *out, struct err *e)
+{
+    *out = (struct format){.text = format, .command = command};
+    if (!format || !(strstr(format, "{{") || skip_prefix(format, "table ")))
+        return format_check(format, command, e);
+    return explain(template_parse(format, &out->template, e), format, command, e);
+}
+
+void format_clear(struct format *f)
+{
+    template_free(take_ptr(f->template));
+}
+
+int print_view(const struct format *f, const json_t *view, struct err *e)
+{
+    _cleanup_free_ char *line = NULL;
+    int r = explain(template_text(f->template, view, &line, e), f->text, f->command, e);
+    if (r == 0)
+        puts(line);
+    return r;
+}
+
+/* A line's cells; columns that it lacks are empty. */
+static size_t add_cells(struct strings *cells, const char *line, size_t columns)
+{
+    _cleanup_strv_ strv parts = strv_split(line, '\t');
+    const size_t count = strv_len(parts);
+    columns = columns ? columns : count;
+    for (size_t i = 0; i < columns; i++)
+        strings_add(cells, i < count ? parts[i] : "");
+    return columns;
+}
+
+int print_views(const struct format *f, const json_t *views, const char *id_title, struct err *e)
+{
+    int r = 0;
+    size_t i;
+    json_t *view;
+    const bool table = template_is_table(f->template);
+    _cleanup_free_ char *titles = template_titles(f->template, id_title);
+    _cleanup_strings_ struct strings cells = {0};
+    const size_t columns = table ? add_cells(&cells, titles, 0) : 0;
+    json_array_foreach ((json_t *)views, i, view) {
+        _cleanup_free_ char *line = NULL;
+        if (r == 0 && !table)
+            r = print_view(f, view, e);
+        else if (r == 0 && (r = explain(template_text(f->template, view, &line, e), f->text,
+                                        f->command, e)) == 0)
+            (void)add_cells(&cells, line, columns);
+    }
+    if (r == 0 && columns)
+        print_table(cells.items, columns);
+    return r;
+}
+
+int format_check_quiet(const char *format, bool quiet, struct err *e)
 {
     if (format && quiet)
         return err_say(e, -EINVAL, "--format and --quiet exclude each other");
-    return format_check(format, command, e);
+    return 0;
 }
 
 void print_json(const json_t *j)

@@ -1,5 +1,5 @@
 /* netctr info, netctr version. */
-#include "cli.h"
+#include "view.h"
 
 #include <errno.h>
 
@@ -48,7 +48,8 @@ static int info(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     char *format = NULL;
     const struct option options[] = {
-        {"format", 'f', OPTION_TEXT, "json", "print JSON", &format},
+        {"format", 'f', OPTION_TEXT, "FORMAT", "json, or a template: '{{.ServerVersion}}'",
+         &format},
         {0},
     };
     int first = command_options(&command_info, options, true, &argc, argv, e);
@@ -56,14 +57,19 @@ static int info(const struct cli *cli, int argc, char **argv, struct err *e)
         return first;
     if (first < argc)
         return err_say(e, -EINVAL, "`info` takes no names");
-    int r = format_check(format, "info", e);
+    _cleanup_format_ struct format f = {0};
+    int r = format_parse(format, "info", &f, e);
     _cleanup_engine_ struct engine engine = {0};
     _cleanup_json_ json_t *j = NULL;
     if (r == 0)
         r = cli_engine_to_read(cli, &engine, e);
     if (r == 0)
         r = engine_info(&engine, &j, e);
-    if (r == 0 && format)
+    if (r == 0 && f.template)
+        view_info(j);
+    if (r == 0 && f.template)
+        r = print_view(&f, j, e);
+    else if (r == 0 && format)
         print_json(j);
     else if (r == 0)
         print_text(j);
@@ -72,7 +78,7 @@ static int info(const struct cli *cli, int argc, char **argv, struct err *e)
 
 const struct command command_info = {
     .name = "info",
-    .usage = "[--format json]",
+    .usage = "[--format FORMAT]",
     .summary = "Show this host and the state of netctr",
     .example = "netctr info\nnetctr info --format json | jq -r .kernel",
     .run = info,
@@ -81,19 +87,37 @@ const struct command command_info = {
 static int version(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     (void)cli;
-    const struct option options[] = {{0}};
+    char *format = NULL;
+    const struct option options[] = {
+        {"format", 'f', OPTION_TEXT, "FORMAT", "json, or a template: '{{.Server.Version}}'",
+         &format},
+        {0},
+    };
     int first = command_options(&command_version, options, true, &argc, argv, e);
     if (first <= 0)
         return first;
     if (first < argc)
         return err_say(e, -EINVAL, "`version` takes no names");
-    printf("netctr %s\n", NETCTR_VERSION);
+    _cleanup_format_ struct format f = {0};
+    int r = format_parse(format, "version", &f, e);
+    if (r < 0)
+        return r;
+    _cleanup_json_ json_t *j =
+        f.template ? json_pack("{s:s, s:{s:s}, s:{s:s}}", "Version", NETCTR_VERSION, "Client",
+                               "Version", NETCTR_VERSION, "Server", "Version", NETCTR_VERSION)
+                   : json_pack("{s:s}", "version", NETCTR_VERSION);
+    if (f.template)
+        return print_view(&f, j, e);
+    if (format)
+        print_json(j);
+    else
+        printf("netctr %s\n", NETCTR_VERSION);
     return 0;
 }
 
 const struct command command_version = {
     .name = "version",
-    .usage = "",
+    .usage = "[--format FORMAT]",
     .summary = "Show the version",
     .example = "netctr version\nnetctr --version",
     .unprivileged = true,

@@ -1,5 +1,6 @@
 /* netctr network ls, inspect. */
 #include "network.h"
+#include "view.h"
 
 #include <errno.h>
 #include <string.h>
@@ -75,7 +76,7 @@ int network_ls(const struct cli *cli, const struct command *command, int argc, c
     const struct option options[] = {
         {"quiet", 'q', OPTION_FLAG, NULL, "print only the names", &l.quiet},
         {"filter", 'f', OPTION_LIST, "K=V", "label=K[=V], label!=K[=V], name=PART", &l.filters},
-        {"format", 0, OPTION_TEXT, "json", "print JSON", &format},
+        {"format", 0, OPTION_TEXT, "FORMAT", "json, or a template: '{{.Name}}'", &format},
         {0},
     };
     int first = command_options(command, options, true, &argc, argv, e);
@@ -84,7 +85,10 @@ int network_ls(const struct cli *cli, const struct command *command, int argc, c
         return first;
     if (first < argc)
         return err_say(e, -EINVAL, "`network ls` takes no names");
-    int r = format_check_quiet(format, l.quiet, "network ls", e);
+    _cleanup_format_ struct format f = {0};
+    int r = format_check_quiet(format, l.quiet, e);
+    if (r == 0)
+        r = format_parse(format, "network ls", &f, e);
     if (r == 0)
         r = network_filters_check(filters, e);
     _cleanup_json_ json_t *json = l.json = json_array();
@@ -93,7 +97,14 @@ int network_ls(const struct cli *cli, const struct command *command, int argc, c
         strv_add(&l.cells, titles[i]);
     if (r == 0)
         r = list(cli, &l, e);
-    if (r == 0 && format)
+    size_t i;
+    json_t *network;
+    json_array_foreach (json, i, network)
+        if (f.template)
+            view_network(network);
+    if (r == 0 && f.template)
+        r = print_views(&f, json, "NETWORK ID", e);
+    else if (r == 0 && format)
         print_json(json);
     else if (r == 0 && !l.quiet)
         print_table(l.cells, ARRAY_LEN(titles));
@@ -114,12 +125,14 @@ static int suggest(struct engine *engine, const char *name, struct err *e)
     return -ENOENT;
 }
 
-static int inspect(struct engine *engine, const char *name, json_t *all, struct err *e)
+static int inspect(struct engine *engine, const char *name, bool view, json_t *all, struct err *e)
 {
     json_t *j;
     int r = engine_network_inspect(engine, name, &j, e);
     if (r < 0)
         return r == -ENOENT ? suggest(engine, name, e) : r;
+    if (view)
+        view_network(j);
     json_array_append_new(all, j);
     return 0;
 }
@@ -129,7 +142,7 @@ int network_inspect(const struct cli *cli, const struct command *command, int ar
 {
     char *format = NULL;
     const struct option options[] = {
-        {"format", 'f', OPTION_TEXT, "json", "print JSON (the default)", &format},
+        {"format", 'f', OPTION_TEXT, "FORMAT", "json (the default), or a template", &format},
         {0},
     };
     int first = command_options(command, options, true, &argc, argv, e);
@@ -137,7 +150,8 @@ int network_inspect(const struct cli *cli, const struct command *command, int ar
         return first;
     if (first == argc)
         return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
-    int r = format_check(format, "network inspect", e);
+    _cleanup_format_ struct format f = {0};
+    int r = format_parse(format, "network inspect", &f, e);
     _cleanup_engine_ struct engine engine = {0};
     _cleanup_json_ json_t *all = json_array();
     int result = 0;
@@ -147,7 +161,7 @@ int network_inspect(const struct cli *cli, const struct command *command, int ar
         r = engine_repair_all(&engine, e);
     for (int i = first; r == 0 && i < argc; i++) {
         _cleanup_err_ struct err why = ERR_INIT;
-        first_error(&result, inspect(&engine, argv[i], all, &why), e, &why);
+        first_error(&result, inspect(&engine, argv[i], f.template, all, &why), e, &why);
     }
-    return r < 0 ? r : inspect_print(all, result, e);
+    return r < 0 ? r : inspect_print(&f, all, result, e);
 }

@@ -1,5 +1,6 @@
 /* netctr ps. */
 #include "ports.h"
+#include "view.h"
 
 #include <errno.h>
 #include <regex.h>
@@ -29,6 +30,7 @@ struct listing {
     size_t skip; /* number of matching containers that are not shown */
     const struct filters *filters;
     json_t *json; /* NULL: a table */
+    const struct format *format;
     struct strings rows;
 };
 
@@ -188,6 +190,35 @@ static json_t *row_json(struct engine *engine, const struct record *r, strv addr
     return j;
 }
 
+/* docker's names, all of them texts. */
+static json_t *row_view(struct engine *engine, const struct record *r, json_t *j)
+{
+    _cleanup_free_ char *words = strv_join(r->spec.argv, " "), *shown = text_printable(words),
+                        *command = xasprintf("\"%s\"", shown), *age = time_ago(r->spec.created),
+                        *ago = xasprintf("%s ago", age), *status = status_text(engine, r),
+                        *ports = ports_text(record_ports(r)),
+                        *labels = view_joined(json_object_get(j, "labels"), ",");
+    const struct {
+        const char *key, *text;
+    } fields[] = {{"ID", r->spec.id},
+                  {"Names", r->spec.name},
+                  {"Name", r->spec.name},
+                  {"Image", r->spec.rootfs},
+                  {"Command", command},
+                  {"CreatedAt", json_str(j, "created")},
+                  {"RunningFor", *age ? ago : ""},
+                  {"Status", status},
+                  {"State", engine_status_name(engine, r)},
+                  {"Ports", ports},
+                  {"Networks", r->spec.network},
+                  {"Labels", labels},
+                  {"Mounts", ""},
+                  {"Size", "0B"}};
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        json_put_str(j, fields[i].key, fields[i].text ? fields[i].text : "");
+    return j;
+}
+
 static bool is_chosen(const struct listing *l, const struct record *r)
 {
     bool ended_too = l->all || l->filters->statuses;
@@ -216,7 +247,8 @@ static int add_row(const struct record *r, void *arg)
     }
     _cleanup_strv_ strv addresses = addresses_of(l->engine, r, l->json != NULL);
     if (l->json) {
-        json_array_append_new(l->json, row_json(l->engine, r, addresses));
+        json_t *row = row_json(l->engine, r, addresses);
+        json_array_append_new(l->json, l->format->template ? row_view(l->engine, r, row) : row);
         return 0;
     }
     _cleanup_free_ char *command = command_text(&r->spec, l->whole),
@@ -245,7 +277,9 @@ static int list(const struct cli *cli, struct listing *l, uint64_t last, bool js
     l->skip = l->skip > last ? l->skip - last : 0;
     if (r == 0)
         r = engine_each(l->engine, add_row, l, e);
-    if (r == 0 && json) {
+    if (r == 0 && l->format->template) {
+        r = print_views(l->format, rows, "CONTAINER ID", e);
+    } else if (r == 0 && json) {
         print_json(rows);
     } else if (r == 0 && !l->ids_only) {
         print_table(l->rows.items, ARRAY_LEN(titles));
@@ -272,7 +306,8 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"last", 'n', OPTION_TEXT, "N", "show the N newest, also if they have ended", &last_text},
         {"latest", 'l', OPTION_FLAG, NULL, "show the newest, also if it has ended", &latest},
         {"no-trunc", 0, OPTION_FLAG, NULL, "do not cut the command", &l.whole},
-        {"format", 0, OPTION_TEXT, "json", "print JSON", &format},
+        {"format", 0, OPTION_TEXT, "FORMAT", "json, or a template: '{{.Names}} {{.Status}}'",
+         &format},
         {0},
     };
     int first = command_options(&command_ps, options, true, &argc, argv, e);
@@ -286,7 +321,11 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         return err_say(e, -EINVAL, "last `%s` is not a number of containers", last_text);
     last = latest ? 1 : last;
     l.all = l.all || last != UINT64_MAX;
-    int r = format_check_quiet(format, l.ids_only, "ps", e);
+    _cleanup_format_ struct format f = {0};
+    l.format = &f;
+    int r = format_check_quiet(format, l.ids_only, e);
+    if (r == 0)
+        r = format_parse(format, "ps", &f, e);
     if (r == 0)
         r = filters_parse(filters, &chosen, e);
     return r == 0 ? list(cli, &l, last, format, e) : r;

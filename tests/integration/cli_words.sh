@@ -219,28 +219,28 @@ proposes_jq() {
     netctr run --name ended "$box" true
     while IFS='|' read -r command template result; do
         assert_status 125 netctr $command --format "$template" 2>"$tmp/said"
-        assert_contains "$(cat "$tmp/said")" "unknown format \`$template\`; the only one is json; pipe it to jq: netctr "
+        assert_contains "$(cat "$tmp/said")" "; json has everything; pipe it to jq: netctr "
         said=$(sed 's/.*pipe it to jq: //' "$tmp/said")
         said=${said/ NAME/ ${command##* }}
         eval "$said" >"$tmp/out"
         grep -Ex "$result" "$tmp/out" || fail "$said: $(cat "$tmp/out")"
     done <<-END
-	inspect web|{{.State.Pid}}|[1-9][0-9]*
+	inspect web|{{.State.Pid | upper}}|[1-9][0-9]*
 	inspect web|{{.Whatever}}|[1-9][0-9]*
-	inspect web|{{.State.Status}}|running
-	inspect ended|{{.State.ExitCode}}|0
-	inspect web|{{.NetworkSettings.IPAddress}}|10[.].*
-	inspect web|{{range .NetworkSettings.Networks}}{{.MacAddress}}{{end}}|[0-9a-f:]{17}
-	inspect web|{{.Name}}|web
-	inspect web|{{.Id}}|[0-9a-f]+
+	inspect web|{{.State.Status.X}}|running
+	inspect ended|{{.X.State.ExitCode}}|0
+	inspect web|{{.NetworkSettings.IPAddress.X}}|10[.].*
+	inspect web|{{range .NetworkSettings.Networks}}{{.MacAddress}}|[0-9a-f:]{17}
+	inspect web|{{.Name.X}}|web
+	inspect web|{{.Id.X}}|[0-9a-f]+
 	inspect web|yaml|[1-9][0-9]*
-	ps|{{.Names}}|web
-	ps|table {{.ID}}|[0-9a-f]+
-	ps|{{.Status}}|running
-	ps|{{.Ports}}|.*8080->80/tcp
-	info|{{.ServerVersion}}|[0-9.]+.*
-	network ls|{{.Name}}|back
-	network inspect back|{{.Subnet}}|10[.].*/24
+	ps|{{.Names.X}}|web
+	ps|table {{.ID.X}}|[0-9a-f]+
+	ps|{{.X.Status}}|running
+	ps|{{.X.Ports}}|.*8080->80/tcp
+	info|{{.X}}|[0-9.]+.*
+	network ls|{{.X}}|back
+	network inspect back|{{.X}}|10[.].*/24
 	network forwarding|{{.X}}|true|false
 	events|{{.X}}|start
 	END
@@ -248,7 +248,7 @@ proposes_jq() {
         assert_status 125 netctr $command '{{.X}}' web 2>/dev/null
     done
 }
-t 'a docker template is answered with a working jq command' proposes_jq
+t 'a docker template that is not understood is answered with a working jq command' proposes_jq
 
 # ---- ps ------------------------------------------------------------------------------------------
 chooses() {

@@ -238,7 +238,7 @@ choices() {
     assert_error 'netctr: since `9999-12-31T23:59:59Z` is not a time (as in 10m, 2026-01-02T15:04:05Z)' 125 \
         netctr events --since 9999-12-31T23:59:59Z
     assert_error \
-        "netctr: unknown format \`yaml\`; the only one is json; pipe it to jq: netctr events --no-stream | jq -r '.event'" \
+        "netctr: unknown format \`yaml\`; json has everything; pipe it to jq: netctr events --no-stream | jq -r '.event'" \
         125 netctr events --format yaml
 }
 t 'since, until, filters, and invalid values' choices

@@ -27,7 +27,7 @@ healthy() {
     assert_clean
     assert_error 'netctr: `doctor` takes no names' 125 netctr doctor web
     assert_error \
-        "netctr: unknown format \`yaml\`; the only one is json; pipe it to jq: netctr doctor --format json | jq -r '.[].text'" \
+        "netctr: unknown format \`yaml\`; json has everything; pipe it to jq: netctr doctor --format json | jq -r '.[].text'" \
         125 netctr doctor --format yaml
 }
 t 'a healthy host: status 0, and nothing is created or changed' healthy
