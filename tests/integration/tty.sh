@@ -9,12 +9,13 @@ drive() { # STEPS ARG…
 
 has_a_terminal() {
     local out
-    out=$(drive '' -it "$box" sh -c 'tty; stty size; echo $TERM; test -c /dev/console && echo console; exit 7')
+    out=$(TERM=xterm drive '' -it "$box" sh -c 'tty; stty size; echo $TERM; test -c /dev/console && echo console; exit 7')
     assert_contains "$out" /dev/
     assert_contains "$out" '30 100'
     assert_contains "$out" xterm
     assert_contains "$out" console
     assert_contains "$out" 'status 7 restored left 0'
+    assert_contains "$(TERM=vt220 drive '' -it "$box" sh -c 'echo $TERM')" vt220
     out=$(drive '' -it --user 1000:1000 --cpus 0.5 "$box" sh -c 'echo mine >/dev/tty; stty size </dev/tty')
     assert_contains "$out" mine
     assert_contains "$out" '30 100'
