@@ -122,7 +122,7 @@ completes() {
     netctr run --name ended "$box" true
     sed "s|/var/lib/netctr|$state|" "$top/scripts/completion.bash" >"$tmp/completion"
     . "$tmp/completion"
-    fits 'run restart rm reset' r
+    fits 'run restart rm reset rename' r
     fits 'ended' logs e
     fits 'back' network rm ba
     fits 'back default ended' network connect ''

@@ -78,3 +78,21 @@ is_refused() {
     assert_contains "$(cat "$tmp/err")" 'made with --rm'
 }
 t 'a limit that the kernel refuses changes nothing' is_refused
+
+# v1: the cgroup above may have less time than its child asks for, which shows when the memory has been set.
+is_taken_back() {
+    local before above
+    netctr run -d --name a -m 64m --cpus 0.1 "$box" sleep 1000 >/dev/null
+    above=$(find /sys/fs/cgroup -path "*/netctr/*/$(netctr inspect a | jq -r '.[0].id')" -type d \
+        -exec test -e '{}/cpu.cfs_quota_us' \; -print -quit)
+    [ -n "$above" ] || skip 'cgroups v2 allow it'
+    before=$(in_kernel a)
+    echo 50000 >"$(dirname "$above")/cpu.cfs_quota_us"
+    netctr update --cpus 0.2 a
+    netctr update --cpus 0.1 a
+    assert_fails netctr update -m 32m --cpus 0.9 --pids-limit 10 a 2>"$tmp/err"
+    assert_contains "$(cat "$tmp/err")" 'cpu.cfs_quota_us'
+    assert_eq "$(limits_of a)" '[67108864,100,2048,"no"]'
+    assert_eq "$(in_kernel a)" "$before"
+}
+t 'limits that were set before one is refused are taken back' is_taken_back
