@@ -60,7 +60,7 @@ static int hold(struct sandbox *sb, struct port_binding *h, struct err *e)
     /* The one that had it may have been killed and cleaned up this moment. */
     err_clear(e);
     r = port_mappings_bind(&h->port_mappings, ipv6, &h->held, &refused, e);
-    if (r == -EADDRINUSE)
+    if (r == -EADDRINUSE && !refused->first)
         err_hint(e, "another program listens there (`ss -lntup` shows it)");
     return r < 0 ? r : claim(sb, h, e);
 }
@@ -69,7 +69,7 @@ static int hold(struct sandbox *sb, struct port_binding *h, struct err *e)
  * select the address family. */
 static int check_routed(const struct port_mapping *p, const struct network *n, struct err *e)
 {
-    if (ip_is_any(&p->host) && (!p->host_port || p->host_port == p->port))
+    if (ip_is_any(&p->host) && !p->first && (!p->host_port || p->host_port == p->port))
         return 0;
     err_say(e, -EINVAL, "network `%s` is routed: it cannot be reached through a host port",
             n->name);

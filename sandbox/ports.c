@@ -71,7 +71,9 @@ void port_mapping_texts(const struct port_mapping *p, const struct port_mapping_
 char *port_mapping_word(const struct port_mapping *p)
 {
     _cleanup_free_ char *host = host_text(p);
-    _cleanup_free_ char *port = p->host_port ? xasprintf("%d:", p->host_port) : xstrdup("");
+    _cleanup_free_ char *port = p->host_port ? xasprintf("%d:", p->host_port)
+                                : p->first   ? xasprintf("%d-%d:", p->first, p->last)
+                                             : xstrdup("");
     const char *colons = !*host ? "" : *port ? ":" : "::";
     return xasprintf("%s%s%s%d/%s", host, colons, port, p->port, protocol_name(p->protocol));
 }
@@ -183,6 +185,7 @@ struct notation {
     struct ip host;
     struct range host_port; /* 0-0: the kernel chooses */
     struct range port;
+    bool any_of_range; /* one free port of host_port, for one port */
     uint8_t protocol;
 };
 
@@ -214,7 +217,8 @@ static int parse_ports(char *s, const char *text, struct notation *n, struct err
     if (chosen && parse_range(host_port, &n->host_port) < 0)
         return err_say(e, -EINVAL, "publish `%s`: `%s` is not a port (1-65535) or a range of ports",
                        text, host_port);
-    if (n->host_port.first &&
+    n->any_of_range = n->port.first == n->port.last && n->host_port.first < n->host_port.last;
+    if (n->host_port.first && !n->any_of_range &&
         n->host_port.last - n->host_port.first != n->port.last - n->port.first)
         return err_say(e, -EINVAL, "publish `%s`: the two ranges differ in length", text);
     return 0;
@@ -244,13 +248,16 @@ int port_mapping_parse(const char *text, struct port_mappings *list, struct err 
         return err_say(e, -E2BIG, "publish `%s`: more than %d ports for one container", text,
                        MAX_PUBLISHED);
     list->items = xrealloc(list->items, list->count + count, sizeof(*list->items));
+    bool chosen = n.host_port.first && !n.any_of_range;
     for (size_t i = 0; i < count; i++)
         list->items[list->count++] = (struct port_mapping){
             .host = n.host,
-            .host_port = n.host_port.first ? (uint16_t)(n.host_port.first + i) : 0,
+            .host_port = chosen ? (uint16_t)(n.host_port.first + i) : 0,
             .port = (uint16_t)(n.port.first + i),
             .protocol = n.protocol,
-            .ephemeral = !n.host_port.first,
+            .ephemeral = !chosen,
+            .first = n.any_of_range ? (uint16_t)n.host_port.first : 0,
+            .last = n.any_of_range ? (uint16_t)n.host_port.last : 0,
         };
     return 0;
 }
@@ -343,6 +350,9 @@ static int explain(const struct port_mapping *p, int code, struct err *e)
     const char *protocol = protocol_name(p->protocol);
     switch (code) {
     case -EADDRINUSE:
+        if (!p->host_port && p->first)
+            return err_say(e, code, "no free port between %d and %d for %d/%s on this host",
+                           p->first, p->last, p->port, protocol);
         if (!p->host_port)
             return err_say(e, code, "no free port for %d/%s on this host", p->port, protocol);
         return err_say(e, code, "port %d/%s is in use on %s", p->host_port, protocol,
@@ -370,13 +380,17 @@ static int bind_families(struct port_mapping *p, bool ipv6, struct bound_ports *
     bool v4 = p->host.family != AF_INET6,
          v6 = p->host.family == AF_INET6 || (ipv6 && !p->host.family);
     bool ephemeral = p->host_port == 0;
+    int most = p->first ? p->last - p->first : 64;
     for (int tries = 0;; tries++) {
-        uint16_t port = p->host_port;
+        bool again = ephemeral && tries < most;
+        uint16_t port = ephemeral && p->first ? (uint16_t)(p->first + tries) : p->host_port;
         _cleanup_close_ int fd4 = v4 ? bind_one(AF_INET, p, &port) : -1;
+        if (v4 && fd4 == -EADDRINUSE && again && p->first)
+            continue;
         if (v4 && fd4 < 0)
             return fd4;
         _cleanup_close_ int fd6 = v6 ? bind_one(AF_INET6, p, &port) : -1;
-        if (v6 && fd6 == -EADDRINUSE && ephemeral && tries < 64)
+        if (v6 && fd6 == -EADDRINUSE && again)
             continue;
         if (v6 && fd6 < 0)
             return fd6;

@@ -158,7 +158,9 @@ struct port_mapping {
     uint16_t port;      /**< of the container */
     uint8_t protocol;   /**< IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
     bool held;          /**< bound by a socket, so unique on the host; not stored */
-    bool ephemeral;     /**< no host port was requested; not stored */
+    bool ephemeral;     /**< no host port was requested, or any of a range; not stored */
+    uint16_t first,
+        last; /**< the range, any free port of which was requested; 0: none; not stored */
 };
 struct port_mappings {
     struct port_mapping *items;

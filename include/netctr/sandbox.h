@@ -225,7 +225,8 @@ char *connect_request_names(char *const *texts);
 /* ---- ports -----------------------------------------------------------------------------------*/
 
 /** Parses [HOSTIP:][HOSTPORT[-END]:]PORT[-END][/tcp|udp|sctp] and appends its ports to @list.
- *  Without HOSTPORT, or if it is 0, the kernel chooses one. -EINVAL or -E2BIG with a text. */
+ *  Without HOSTPORT, or if it is 0, the kernel chooses one; of a range of host ports for one PORT, the first free one is
+ *  taken. -EINVAL or -E2BIG with a text. */
 int port_mapping_parse(const char *text, struct port_mappings *list, struct err *e);
 /** Fails with -EAFNOSUPPORT if a host address has a family that the network lacks. */
 int port_mappings_check(const struct port_mappings *list, const struct network *n, struct err *e);

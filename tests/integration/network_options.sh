@@ -272,3 +272,55 @@ update_and_runs() {
     done
 }
 t 'containers that start while their network is updated have its last routes' update_and_runs
+
+# ---- ports ---------------------------------------------------------------------------------------
+web() { # NAME FLAGS...
+    netctr run -d --name "$1" "${@:2}" "$box" httpd -f -p 80 -h /bin >/dev/null
+}
+one_of_a_range() {
+    local name
+    web taken -p 9091:80
+    for name in a b; do web $name -p 9090-9092:80; done
+    assert_eq "$(netctr port a 80/tcp | head -1) $(netctr port b 80/tcp | head -1)" '0.0.0.0:9090 0.0.0.0:9092'
+    wait_for 5 in_lan curl -s --noproxy '*' -o /dev/null http://192.0.2.2:9092/sh
+    assert_error 'netctr: no free port between 9090 and 9092 for 80/tcp on this host' 125 \
+        netctr run --name c -p 9090-9092:80 "$box" true
+    # It is chosen again by each start.
+    netctr rm -f taken a >/dev/null
+    netctr restart -t 0 b >/dev/null
+    assert_eq "$(netctr port b 80/tcp | head -1)" 0.0.0.0:9090
+    web d -p 127.0.0.1:9090-9092:80 -p 9090-9092:81
+    assert_eq "$(netctr port d 80/tcp) $(netctr port d 81/tcp | head -1)" '127.0.0.1:9091 0.0.0.0:9092'
+    assert_error 'netctr: publish `9090-9092:80-81`: the two ranges differ in length' 125 \
+        netctr run -p 9090-9092:80-81 "$box" true
+    netctr network create --mode routed --subnet 10.77.9.0/24 r
+    assert_error 'netctr: network `r` is routed: it cannot be reached through a host port; `--publish 80` opens the container'"'"'s own port' \
+        125 netctr run --network r -p 9090-9092:80 "$box" true
+}
+t '-p 9090-9092:80 takes one free port of the range' one_of_a_range
+
+ports_follow() {
+    netctr network create --internal closed
+    web c -p 9090-9092:80
+    netctr network disconnect default c
+    netctr network connect closed c
+    assert_eq "$(netctr port c)" ''
+    web other -p 9090:80
+    netctr network connect default c
+    assert_eq "$(netctr port c 80/tcp | head -1)" 0.0.0.0:9091
+}
+t 'a port of a range goes and comes back with its network' ports_follow
+
+publishes_all() {
+    web c --expose 80 --expose 53/udp -P
+    local port
+    port=$(netctr port c 80/tcp | sed -n '1s/.*://p')
+    netctr port c 53/udp | has -E '^0.0.0.0:[0-9]+$'
+    wait_for 5 in_lan curl -s --noproxy '*' -o /dev/null "http://192.0.2.2:$port/sh"
+    web d --expose 80
+    assert_eq "$(netctr port d)" ''
+    assert_error 'netctr: -P finds no ports; `--expose PORT` names them, or `-p PORT` publishes one at a free host port' 125 \
+        netctr run -P "$box" true
+    assert_error 'netctr: expose `8080:80` is not PORT[-END][/PROTOCOL]' 125 netctr run --expose 8080:80 "$box" true
+}
+t '-P publishes the ports of --expose' publishes_all
