@@ -289,7 +289,7 @@ static const struct absent create_flags[] = {
     {0},
 };
 
-static const struct absent update_flags[] = {
+static const struct absent network_update_flags[] = {
     {"dns-add", 0, "`netctr run --dns` sets the servers of a container"},
     {"dns-drop", 0, "`netctr run --dns` sets the servers of a container"},
     {0},
@@ -329,7 +329,7 @@ const struct absent *absent_flags(const char *command)
         {"rm", rm_flags},
         {"network create", create_flags},
         {"network connect", connect_flags},
-        {"network update", update_flags},
+        {"network update", network_update_flags},
     };
     for (size_t i = 0; i < ARRAY_LEN(tables); i++)
         if (streq(tables[i].command, command))

@@ -24,7 +24,8 @@ static void choice_clear(struct choice *c)
     strv_free(c->containers);
     strv_free(c->networks);
     strv_free(c->events);
-    strv_free(c->labelsformat_clear(&c->format);
+    strv_free(c->labels);
+    format_clear(&c->format);
 }
 
 static int64_t now_ns(void)

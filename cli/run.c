@@ -58,10 +58,7 @@ static const struct option table[] = {
      "when `stop` kills it (10; -1: never); -t of `stop` comes first", AT(stop_timeout)},
     {"env", 'e', OPTION_LIST, "K=V",
      "set a variable, or pass one through from your environment (K)", AT(env)},
-    {"env-filepublish-all", 'P', OPTION_FLAG, NULL,
-     "publish all ports of --expose, at free host ports", AT(publish_all)},
-    {"expose", 0, OPTION_LIST, "PORT[/PROTOCOL]", "a port for --publish-all", AT(exposed)},
-    {"network", 0, OPTION_LIST, "FILE", "set variables from the lines of a file", AT(env_files)},
+    {"env-file", 0, OPTION_LIST, "FILE", "set variables from the lines of a file", AT(env_files)},
     {"label", 'l', OPTION_LIST, "KEY=VALUE", "add a label, for `ps --filter label=`", AT(labels)},
     {"label-file", 0, OPTION_LIST, "FILE", "add labels from the lines of a file", AT(label_files)},
     {"workdir", 'w', OPTION_TEXT, "DIR", "working directory in the container", AT(workdir)},
@@ -74,6 +71,9 @@ static const struct option table[] = {
     {"hostname", 'h', OPTION_TEXT, "NAME", "hostname (default: the id)", AT(hostname)},
     {"publish", 'p', OPTION_LIST, "PORT", "[HOSTIP:][HOSTPORT:]PORT[/tcp|udp|sctp], as in 8080:80",
      SPEC(publish)},
+    {"publish-all", 'P', OPTION_FLAG, NULL, "publish all ports of --expose, at free host ports",
+     AT(publish_all)},
+    {"expose", 0, OPTION_LIST, "PORT[/PROTOCOL]", "a port for --publish-all", AT(exposed)},
     {"network", 0, OPTION_LIST, "NETWORK",
      "NAME[:KEY=VALUE,…] with ip=, ip6=, mac=, name=, alias=, rate=, gw-priority=; or none, host, container:NAME, ns:PATH",
      SPEC(networks)},
@@ -220,6 +220,27 @@ static int take_oom_score(const char *text, int *out, struct err *e)
     return 0;
 }
 
+/* A directory, unlike an image, does not say which ports its program has. */
+static int take_exposed(const struct run_flags *f, struct spec *s, struct err *e)
+{
+    if (f->publish_all && !f->exposed) {
+        err_say(e, -EINVAL, "-P finds no ports");
+        err_hint(e, "`--expose PORT` names them, or `-p PORT` publishes one at a free host port");
+        return -EINVAL;
+    }
+    strv_each (port, f->exposed) {
+        _cleanup_port_mappings_ struct port_mappings parsed = {0};
+        if (strchr(port, ':'))
+            return err_say(e, -EINVAL, "expose `%s` is not PORT[-END][/PROTOCOL]", port);
+        int r = port_mapping_parse(port, &parsed, e);
+        if (r < 0)
+            return r;
+        if (f->publish_all)
+            strv_add(&s->publish, port);
+    }
+    return 0;
+}
+
 static int take_flags(struct run_flags *f, struct err *e)
 {
     struct spec *s = &f->request.spec;
@@ -244,6 +265,8 @@ static int take_flags(struct run_flags *f, struct err *e)
         r = take_stop(f, &s->stop, e);
     if (r == 0)
         r = take_oom_score(f->oom_score, &s->oom_score, e);
+    if (r == 0)
+        r = take_exposed(f, s, e);
     if (r == 0)
         r = take_log(f, s, e);
     if (r == 0)
@@ -285,54 +308,28 @@ static char *reorder(const struct command *command, char **words)
     __attribute__((cleanup(run_flags_clear))) struct run_flags f = {.request = RUN_REQUEST_INIT};
     struct option options[ARRAY_LEN(table) + 1];
     _cleanup_err_ struct err ignored = ERR_INIT;
-    _cleanup_strv_ strvr;
-}
-
-/* A directory, unlike an image, does not say which ports its program has. */
-static int take_exposed(const struct run_flags *f, struct spec *s, struct err *e)
-{
-    if (f->publish_all && !f->exposed) {
-        err_say(e, -EINVAL, "-P finds no ports");
-        err_hint(e, "`--expose PORT` names them, or `-p PORT` publishes one at a free host port");
-        return -EINVAL;
-    }
-    strv_each (port, f->exposed) {
-        _cleanup_port_mappings_ struct port_mappings parsed = {0};
-        if (strchr(port, ':'))
-            return err_say(e, -EINVAL, "expose `%s` is not PORT[-END][/PROTOCOL]", port);
-        int r = port_mapping_parse(port, &parsed, e);
-        if (r < 0)
-            return r;
-        if (f->publish_all)
-            strv_add(&s->publish, port);
-    }
-    return 0;
-}
-
-static moved = NULL;
-const int count = (int)strv_len(words);
-bool help = false;
-options_of(&f, command == &command_create, options);
-const int end = options_parse(options, NULL, false, count, words, &help, &ignored);
-if (end < 0 || help || f.env)
-    return NULL;
-for (int i = 1; i <= count; i++) {
-    const char *word = i < end ? words[i] : i == end ? words[0] : words[i - 1];
-    char *typed = shell_word(word);
-    if (!typed)
+    _cleanup_strv_ strv moved = NULL;
+    const int count = (int)strv_len(words);
+    bool help = false;
+    options_of(&f, command == &command_create, options);
+    const int end = options_parse(options, NULL, false, count, words, &help, &ignored);
+    if (end < 0 || help || f.env)
         return NULL;
-    strv_add_take(&moved, typed);
-}
-return strv_join(moved, " ");
+    for (int i = 1; i <= count; i++) {
+        const char *word = i < end ? words[i] : i == end ? words[0] : words[i - 1];
+        char *typed = shell_word(word);
+        if (!typed)
+            return NULL;
+        strv_add_take(&moved, typed);
+    }
+    return strv_join(moved, " ");
 }
 
 /* Users of other programs write flags anywhere. */
 static int check_words(const struct command *command, char **words, bool flags_before,
                        struct err *e)
 {
-    int r = check_commandtake_exposed(f, s, e);
-    if (r == 0)
-        r = take_log(words[1], "ROOTFS", e);
+    int r = check_command(words[1], "ROOTFS", e);
     _cleanup_free_ char *right = r < 0 && *words[1] ? reorder(command, words) : NULL;
     if (right)
         err_hint(e, "flags go before ROOTFS: netctr %s %s%s", command->name,

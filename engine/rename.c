@@ -53,7 +53,7 @@ int engine_rename(struct engine *engine, const struct record *r, const char *nam
         err_wrap(e, "rename container `%s`", r->spec.name);
         return code;
     }
-    const struct event event = {"container", "rename", r->spec.id, name};
+    const struct event event = {"container", "rename", r->spec.id, name, r->spec.labels};
     event_emit(engine->store.run_fd, &event,
                (const struct event_attribute[]){{"old_name", r->spec.name, 0}, {0}});
     return 0;

@@ -16,6 +16,14 @@ static int handler(void *arg, const char *what, char *const *words, json_t **ans
     return 0;
 }
 
+static int taker(void *arg, int client, struct err *e)
+{
+    (void)arg;
+    (void)e;
+    close_fd(client);
+    return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int ends[2] = {-1, -1};
@@ -29,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(send(ends[0], &p, PACKET_HEADER + n, 0) == (ssize_t)(PACKET_HEADER + n));
     _cleanup_err_ struct err e = ERR_INIT;
     _cleanup_free_ char *answer = NULL;
-    int r = handle(ends[1], handler, NULL, &answer, &e);
+    int r = handle(ends[1], handler, taker, NULL, &answer, &e);
     must((r == 0) == (answer != NULL) && (r < 0) == (e.code < 0));
     return 0;
 }
