@@ -118,8 +118,11 @@ static int turn(struct watching *w)
             stream_run(streams[i], p[3 + i].revents);
     if (w->keys.left)
         w->status = STATUS_DETACHED;
-    if (w->out.broken || w->err.broken)
-        w->status = stream_failed(&w->out) || stream_failed(&w->err) ? EXIT_NETCTR : 128 + SIGPIPE;
+    const int error = w->out.broken ? w->out.broken : w->err.broken;
+    if (error && error != EPIPE)
+        return err_set(w->e, error, "write the program's output");
+    if (error)
+        w->status = 128 + SIGPIPE;
     return p[2].revents ? on_message(w) : 0;
 }
 

@@ -3,5 +3,5 @@
 
 # shellcheck shell=bash
 on_terminal() { # STEPS ARG...
-    timeout -s KILL $((30 * slowness)) python3 "$top/tests/terminal.py" "$1" "$ARENA/bin/netctr" "${@:2}"
+    timeout -s KILL $((40 * slowness)) python3 "$top/tests/terminal.py" "$1" "$ARENA/bin/netctr" "${@:2}"
 }

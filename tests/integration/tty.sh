@@ -102,7 +102,7 @@ t 'a warning on the raw terminal ends with a carriage return' warns
 
 piped() {
     on_terminal '' exec k true >/dev/null || true
-    timeout -s KILL 60 python3 "$top/tests/terminal.py" '' sh -c \
+    timeout -s KILL $((40 * slowness)) python3 "$top/tests/terminal.py" '' sh -c \
         "'$ARENA/bin/netctr' run --rm -it --network none '$box' stty size | cat" >"$tmp/out"
     assert_contains "$(cat "$tmp/out")" '30 100'
 }
@@ -136,13 +136,13 @@ END
 types() {
     command -v perl >/dev/null || skip 'no perl'
     local out
-    out=$(timeout -s KILL 60 python3 "$top/tests/terminal.py" 'after=>' bash -c \
+    out=$(timeout -s KILL $((40 * slowness)) python3 "$top/tests/terminal.py" 'after=>' bash -c \
         "'$ARENA/bin/netctr' run --rm -it --network none --cap-add SYS_ADMIN -v '$tmp:/t' -v /usr:/usr -v /lib:/lib -v /lib64:/lib64 '$box' /usr/bin/perl /t/type.pl; echo after; read -t 0.3 line; echo \"read <\$line>\"")
     assert_contains "$out" 'tried '
     assert_contains "$out" 'read <>'
     # The control: who has the terminal open can type into it, where the kernel permits it.
     [ "$(cat /proc/sys/dev/tty/legacy_tiocsti 2>/dev/null || echo 1)" = 1 ] || return 0
-    out=$(timeout -s KILL 60 python3 "$top/tests/terminal.py" 'after=>' bash -c \
+    out=$(timeout -s KILL $((40 * slowness)) python3 "$top/tests/terminal.py" 'after=>' bash -c \
         "perl -e 'ioctl(STDIN, 0x5412, \$_) for split //, qq(typed\n)'; echo after; read -t 5 line; echo \"read <\$line>\"")
     assert_contains "$out" 'read <typed>'
 }
