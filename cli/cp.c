@@ -68,8 +68,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     struct copy_request q = {.lock = -1};
     const struct option options[] = {
-        {"archive", 'a', OPTION_FLAG, NULL,
-         "keep owners and set-user-ID bits (default: root owns the copy)", &q.owners},
+        {"archive", 'a', OPTION_FLAG, NULL, "keep owners and set-user-ID bits", &q.owners},
         {"follow-link", 'L', OPTION_FLAG, NULL, "if SRC is a link, copy what it leads to",
          &q.follow},
         {0},
@@ -84,8 +83,8 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 
 const struct command command_cp = {
     .name = "cp",
-    .usage = "[FLAGS] NAME:SRC DEST | SRC NAME:DEST   (- for a tar archive)",
-    .summary = "Copy files between a container, running or not, and the host",
+    .usage = "[FLAGS] NAME:SRC DEST | SRC NAME:DEST",
+    .summary = "Copy files between a container and the host (- is a tar archive)",
     .example = "netctr cp web:/etc/nginx/nginx.conf .\nnetctr cp site/. web:/var/www\n"
                "netctr cp web:/var/log - | tar tv",
     .run = run,

@@ -64,7 +64,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 const struct command command_diff = {
     .name = "diff",
     .usage = "[FLAGS] NAME",
-    .summary = "List what a container has added (A), changed (C) and deleted (D) in its root",
+    .summary = "List what a container has added, changed and deleted (A, C, D)",
     .example = "netctr diff web\nnetctr diff --format json web | jq -r '.[].path'",
     .run = run,
 };
