@@ -91,6 +91,14 @@ const char *absent_command(const char *name)
 
 #define CPUS "`--cpus` limits the processor time"
 #define HEALTH "there are no health checks"
+#define IMAGES "there are no images"
+#define MEMORY "`--memory` limits the memory"
+#define LATEST "name the container"
+#define ALL "name the containers, as in `$(netctr ps -q)`"
+#define SELECTED "`netctr ps -q --filter` names them"
+#define OWN "each container has a namespace of its own"
+#define IO "nothing limits the use of disks"
+#define DEVICES "a container has no devices of the host"
 
 static const struct absent global_flags[] = {
     {"config", 0, NULL},      {"context", 'c', NULL}, {"debug", 'D', NULL}, {"host", 'H', NULL},
@@ -98,77 +106,103 @@ static const struct absent global_flags[] = {
 };
 
 static const struct absent run_flags[] = {
-    {"add-device", 0, NULL},
-    {"annotation", 0, NULL},
+    {"add-device", 0, DEVICES},
+    {"annotation", 0, "`--label` adds a label"},
+    {"arch", 0, IMAGES},
     {"attach", 'a', "without `-d`, stdout and stderr are attached, with `-i` stdin, too"},
-    {"blkio-weight", 0, NULL},
-    {"blkio-weight-device", 0, NULL},
-    {"cgroup-parent", 0, NULL},
-    {"cgroupns", 0, NULL},
-    {"cgroups", 0, NULL},
-    {"conmon-pidfile", 0, NULL},
+    {"authfile", 0, IMAGES},
+    {"blkio-weight", 0, IO},
+    {"blkio-weight-device", 0, IO},
+    {"cgroup-conf", 0, MEMORY},
+    {"cgroup-parent", 0, "containers are below netctr/ in each hierarchy"},
+    {"cgroupns", 0, OWN},
+    {"cgroups", 0, "a container always has cgroups where limits need them"},
+    {"chrootdirs", 0, "the files of /etc are mounted"},
+    {"conmon-pidfile", 0, "`--pid-file` has the program; the monitor is in `netctr inspect`"},
     {"cpu-period", 0, CPUS},
     {"cpu-quota", 0, CPUS},
     {"cpu-rt-period", 0, CPUS},
     {"cpu-rt-runtime", 0, CPUS},
     {"cpu-shares", 'c', CPUS},
     {"cpuset-cpus", 0, CPUS},
-    {"cpuset-mems", 0, NULL},
-    {"device", 0, NULL},
-    {"device-cgroup-rule", 0, NULL},
-    {"device-read-bps", 0, NULL},
-    {"device-read-iops", 0, NULL},
-    {"device-write-bps", 0, NULL},
-    {"device-write-iops", 0, NULL},
-    {"disable-content-trust", 0, NULL},
+    {"cpuset-mems", 0, "`--cpus` limits the processor time"},
+    {"device", 0, DEVICES},
+    {"device-cgroup-rule", 0, DEVICES},
+    {"device-read-bps", 0, IO},
+    {"device-read-iops", 0, IO},
+    {"device-write-bps", 0, IO},
+    {"device-write-iops", 0, IO},
+    {"disable-content-trust", 0, IMAGES},
     {"domainname", 0, "`--hostname` takes a name with dots"},
     {"env-host", 0, "`-e NAME` passes one variable through"},
-    {"gpus", 0, NULL},
+    {"env-merge", 0, "`-e NAME=VALUE` sets a variable"},
+    {"gpus", 0, DEVICES},
     {"health-cmd", 0, HEALTH},
     {"health-interval", 0, HEALTH},
+    {"health-on-failure", 0, HEALTH},
     {"health-retries", 0, HEALTH},
     {"health-start-interval", 0, HEALTH},
     {"health-start-period", 0, HEALTH},
     {"health-timeout", 0, HEALTH},
-    {"http-proxy", 0, NULL},
-    {"ipc", 0, NULL},
-    {"isolation", 0, NULL},
-    {"kernel-memory", 0, NULL},
+    {"hostuser", 0, "no user of the host is added to the container"},
+    {"http-proxy", 0, "`-e http_proxy` passes your proxy on"},
+    {"image-volume", 0, IMAGES},
+    {"init-ctr", 0, "there are no pods"},
+    {"init-path", 0, "`--init` is netctr's own"},
+    {"ipc", 0, OWN},
+    {"isolation", 0, "that is for Windows"},
+    {"kernel-memory", 0, MEMORY},
     {"link", 0, "containers of one network find each other by name"},
     {"link-local-ip", 0, NULL},
-    {"memory-reservation", 0, "`--memory` limits the memory"},
-    {"memory-swap", 0, "`--memory` limits the memory"},
-    {"memory-swappiness", 0, NULL},
+    {"memory-reservation", 0, MEMORY},
+    {"memory-swap", 0, MEMORY},
+    {"memory-swappiness", 0, MEMORY},
     {"net-alias", 0, "use `--network-alias`"},
     {"no-healthcheck", 0, HEALTH},
-    {"no-hosts", 0, NULL},
-    {"oom-kill-disable", 0, NULL},
-    {"pid", 0, NULL},
-    {"platform", 0, NULL},
+    {"no-hosts", 0, "mount a file of your own: `-v FILE:/etc/hosts`"},
+    {"oom-kill-disable", 0, "without `--memory` no limit kills the program"},
+    {"os", 0, IMAGES},
+    {"passwd", 0, "/etc/passwd stays as it is"},
+    {"passwd-entry", 0, "/etc/passwd stays as it is"},
+    {"personality", 0, NULL},
+    {"pid", 0, OWN},
+    {"platform", 0, IMAGES},
     {"pod", 0, "`--network container:NAME` shares a network"},
+    {"pod-id-file", 0, "there are no pods"},
+    {"preserve-fds", 0, NULL},
     {"privileged", 0, "name what the command needs with `--cap-add`"},
-    {"pull", 0, "there are no images"},
-    {"quiet", 'q', NULL},
-    {"replace", 0, NULL},
-    {"requires", 0, NULL},
+    {"pull", 0, IMAGES},
+    {"quiet", 'q', IMAGES},
+    {"read-only-tmpfs", 0, "`--tmpfs /tmp` adds one to `--read-only`"},
+    {"replace", 0, "`netctr rm -f NAME` before it"},
+    {"requires", 0, "start the others before it"},
+    {"rmi", 0, IMAGES},
     {"rootfs", 0, "ROOTFS is the first word behind the flags"},
-    {"runtime", 0, NULL},
-    {"secret", 0, NULL},
-    {"security-opt", 0, NULL},
-    {"sig-proxy", 0, NULL},
-    {"storage-opt", 0, NULL},
-    {"systemd", 0, NULL},
-    {"timeout", 0, NULL},
-    {"tls-verify", 0, "there are no images"},
+    {"runtime", 0, "netctr is the runtime"},
+    {"sdnotify", 0, NULL},
+    {"seccomp-policy", 0, IMAGES},
+    {"secret", 0, "`-v FILE:/PATH:ro` mounts a file"},
+    {"security-opt", 0,
+     "seccomp and capabilities are on; `--cap-add` and `--cap-drop` change them"},
+    {"sig-proxy", 0, "an attached `run` always passes signals on; `-d` does not"},
+    {"storage-opt", 0, "ROOTFS is a directory, which has the space of its disk"},
+    {"subgidname", 0, "`--gidmap` gives a map of ids"},
+    {"subuidname", 0, "`--uidmap` gives a map of ids"},
+    {"systemd", 0, "`--init` reaps processes; a whole systemd is not supported"},
+    {"timeout", 0, "`timeout SECONDS netctr run` ends it"},
+    {"tls-verify", 0, IMAGES},
     {"tz", 0, "`-e TZ=ZONE` sets the time zone of most programs"},
-    {"uts", 0, NULL},
+    {"unsetenv", 0, "a directory has no variables of its own"},
+    {"unsetenv-all", 0, "a directory has no variables of its own"},
+    {"uts", 0, OWN},
+    {"variant", 0, IMAGES},
     {"volume-driver", 0, "`-v DIR:/PATH` mounts a directory"},
     {"volumes-from", 0, "`-v DIR:/PATH` mounts a directory"},
     {0},
 };
 
 static const struct absent exec_flags[] = {
-    {"latest", 'l', NULL},
+    {"latest", 'l', LATEST},
     {"preserve-fds", 0, NULL},
     {"privileged", 0,
      "commands have the capabilities of the container, which `run --cap-add` gives"},
@@ -189,11 +223,11 @@ static const struct absent ps_flags[] = {
 };
 
 static const struct absent logs_flags[] = {
-    {"color", 0, NULL}, {"details", 0, NULL}, {"latest", 'l', NULL}, {"names", 0, NULL}, {0},
+    {"color", 0, NULL}, {"details", 0, NULL}, {"latest", 'l', LATEST}, {"names", 0, NULL}, {0},
 };
 
 static const struct absent inspect_flags[] = {
-    {"latest", 'l', NULL},
+    {"latest", 'l', LATEST},
     {"size", 's', NULL},
     {"type", 0, "`netctr network inspect` shows networks"},
     {0},
@@ -201,14 +235,15 @@ static const struct absent inspect_flags[] = {
 
 static const struct absent start_flags[] = {
     {"checkpoint", 0, NULL},
-    {"filter", 'f', NULL},
-    {"latest", 'l', NULL},
+    {"filter", 'f', SELECTED},
+    {"latest", 'l', LATEST},
+    {"sig-proxy", 0, "an attached `start` always passes signals on"},
     {0},
 };
 
 static const struct absent stats_flags[] = {
     {"interval", 'i', "a round comes each second"},
-    {"latest", 'l', NULL},
+    {"latest", 'l', LATEST},
     {"no-reset", 0, NULL},
     {"no-trunc", 0, "nothing is cut"},
     {0},
@@ -226,24 +261,40 @@ static const struct absent update_flags[] = {
     {"kernel-memory", 0, NULL},
     {"memory-reservation", 0, "`--memory` limits the memory"},
     {"memory-swap", 0, "`--memory` limits the memory"},
+    {"blkio-weight-device", 0, IO},
+    {"device-read-bps", 0, IO},
+    {"device-read-iops", 0, IO},
+    {"device-write-bps", 0, IO},
+    {"device-write-iops", 0, IO},
+    {"memory-swappiness", 0, MEMORY},
     {0},
 };
 
 static const struct absent stop_flags[] = {
-    {"cidfile", 0, NULL},  {"filter", 'f', NULL}, {"ignore", 'i', NULL},
-    {"latest", 'l', NULL}, {"signal", 's', NULL}, {0},
+    {"cidfile", 0, "`$(cat FILE)` is the id"},
+    {"filter", 'f', SELECTED},
+    {"ignore", 'i', NULL},
+    {"latest", 'l', LATEST},
+    {"signal", 's', NULL},
+    {"all", 0, ALL},
+    {"running", 0, ALL},
+    {0},
 };
 
 static const struct absent wait_flags[] = {
     {"condition", 0, NULL},
     {"ignore", 'i', NULL},
     {"interval", 0, NULL},
-    {"latest", 'l', NULL},
+    {"latest", 'l', LATEST},
     {0},
 };
 
 static const struct absent pause_flags[] = {
-    {"all", 'a', NULL}, {"cidfile", 0, NULL}, {"filter", 'f', NULL}, {"latest", 'l', NULL}, {0},
+    {"all", 'a', ALL},
+    {"cidfile", 0, "`$(cat FILE)` is the id"},
+    {"filter", 'f', SELECTED},
+    {"latest", 'l', LATEST},
+    {0},
 };
 
 static const struct absent cp_flags[] = {
@@ -253,22 +304,22 @@ static const struct absent cp_flags[] = {
     {0},
 };
 
-static const struct absent diff_flags[] = {{"latest", 'l', NULL}, {0}};
+static const struct absent diff_flags[] = {{"latest", 'l', LATEST}, {0}};
 
 static const struct absent kill_flags[] = {
-    {"all", 'a', NULL},
-    {"cidfile", 0, NULL},
-    {"latest", 'l', NULL},
+    {"all", 'a', ALL},
+    {"cidfile", 0, "`$(cat FILE)` is the id"},
+    {"latest", 'l', LATEST},
     {0},
 };
 
 static const struct absent rm_flags[] = {
-    {"all", 'a', NULL},
-    {"cidfile", 0, NULL},
+    {"all", 'a', ALL},
+    {"cidfile", 0, "`$(cat FILE)` is the id"},
     {"depend", 0, NULL},
-    {"filter", 0, NULL},
+    {"filter", 0, SELECTED},
     {"ignore", 'i', NULL},
-    {"latest", 'l', NULL},
+    {"latest", 'l', LATEST},
     {"link", 0, NULL},
     {"time", 't', NULL},
     {"volumes", 'v', "there are no named volumes"},
@@ -288,6 +339,26 @@ static const struct absent create_flags[] = {
     {"scope", 0, NULL},
     {0},
 };
+
+static const struct absent network_ls_flags[] = {
+    {"no-trunc", 0, "nothing is cut"}, {"noheading", 0, "`-q` prints names alone"}, {0}};
+
+static const struct absent network_inspect_flags[] = {{"verbose", 'v', "everything is shown"}, {0}};
+
+static const struct absent network_rm_flags[] = {
+    {"time", 't', "`netctr stop -t` ends its containers first"}, {0}};
+
+static const struct absent network_reload_flags[] = {
+    {"all", 'a', "without a name, all networks are reloaded"},
+    {"latest", 'l', "name the network"},
+    {0}};
+
+static const struct absent one_flags[] = {{"latest", 'l', LATEST}, {0}};
+
+static const struct absent port_flags[] = {
+    {"all", 'a', "`netctr ps` shows the ports of all"}, {"latest", 'l', LATEST}, {0}};
+
+static const struct absent events_flags[] = {{"no-trunc", 0, "nothing is cut"}, {0}};
 
 static const struct absent network_update_flags[] = {
     {"dns-add", 0, "`netctr run --dns` sets the servers of a container"},
@@ -327,6 +398,14 @@ const struct absent *absent_flags(const char *command)
         {"unpause", pause_flags},
         {"wait", wait_flags},
         {"rm", rm_flags},
+        {"attach", one_flags},
+        {"top", one_flags},
+        {"port", port_flags},
+        {"events", events_flags},
+        {"network ls", network_ls_flags},
+        {"network inspect", network_inspect_flags},
+        {"network rm", network_rm_flags},
+        {"network reload", network_reload_flags},
         {"network create", create_flags},
         {"network connect", connect_flags},
         {"network update", network_update_flags},

@@ -148,7 +148,7 @@ class Taker(socketserver.BaseRequestHandler):
 socketserver.ThreadingTCPServer(("", 91), Taker).serve_forever()' 2>/dev/null &
     # Its packets arrive whole.
     uploads() {
-        in_network_of c timeout 1 python3 -c '
+        in_network_of c timeout $((5 * slowness)) python3 -c '
 import socket
 c = socket.create_connection(("192.0.2.9", 91), 1)
 c.sendall(bytes(100000))
