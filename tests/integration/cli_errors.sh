@@ -202,9 +202,12 @@ error 'unknown letter' 125 'netctr: unknown flag `-Z`' run -Z "$box" true
 error 'unknown letter among others' 125 'netctr: unknown flag `-Z` in `-dZi`' run -dZi "$box" true
 error 'a long flag with one dash' 125 \
     'netctr: unknown flag `-n` in `-nmae`; did you mean `--name`?' run -nmae x "$box" true
-error 'a flag of docker' 125 'netctr: unknown flag `--gpus`; netctr does not have it yet' run --gpus all "$box" true
+error 'a flag of docker' 125 'netctr: unknown flag `--gpus`; netctr does not have it yet: a container has no devices of the host' run --gpus all "$box" true
 error 'a flag of docker, with what to do instead' 125 \
-    'netctr: unknown flag `-P`; netctr does not have it yet: name the ports with `-p`' run -P "$box" true
+    'netctr: unknown flag `--privileged`; netctr does not have it yet: name what the command needs with `--cap-add`' \
+    run --privileged "$box" true
+error 'nothing to publish' 125 \
+    'netctr: -P finds no ports; `--expose PORT` names them, or `-p PORT` publishes one at a free host port' run -P "$box" true
 error 'no terminal' 125 \
     'netctr: the input device is not a TTY; -t needs a terminal on stdin; without it, -i alone passes stdin on' exec -it taken sh
 error 'an argument with a newline: one line' 125 \
@@ -241,7 +244,7 @@ error 'ps with a filter that is not a pattern' 125 \
     'netctr: filter `name=[` is not a regular expression' ps --filter 'name=['
 error 'a global flag of docker' 125 'netctr: unknown flag `--context`; netctr does not have it yet' --context x ps
 error 'ps with an unknown status' 125 \
-    'netctr: filter `status=gone`: unknown status; creating, running, paused, restarting, exited or dead' \
+    'netctr: filter `status=gone`: unknown status; created, creating, running, paused, restarting, exited or dead' \
     ps --filter status=gone
 
 # ---- flags that contradict each other ------------------------------------------------------------
