@@ -127,7 +127,7 @@ completes() {
     fits 'back' network rm ba
     fits 'back default ended' network connect ''
     fits 'reload rm' network r
-    fits '--publish --publish-all --pids-limit' run --p
+    fits '--publish --publish-all --pids-limit --pid-file --pidfile' run --p
     fits '--interface-name --internal --ip-range --ipam-driver --ipv6 --icc --isolate' network create --i
     fits 'doctor' help doc
     fits '' network ne # of the example of its help
