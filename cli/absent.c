@@ -276,6 +276,15 @@ static const struct absent stop_flags[] = {
     {"ignore", 'i', NULL},
     {"latest", 'l', LATEST},
     {"signal", 's', NULL},
+    {0},
+};
+
+static const struct absent restart_flags[] = {
+    {"cidfile", 0, "`$(cat FILE)` is the id"},
+    {"filter", 'f', SELECTED},
+    {"ignore", 'i', NULL},
+    {"latest", 'l', LATEST},
+    {"signal", 's', NULL},
     {"all", 0, ALL},
     {"running", 0, ALL},
     {0},
@@ -387,7 +396,7 @@ const struct absent *absent_flags(const char *command)
         {"logs", logs_flags},
         {"inspect", inspect_flags},
         {"start", start_flags},
-        {"restart", stop_flags},
+        {"restart", restart_flags},
         {"stop", stop_flags},
         {"cp", cp_flags},
         {"diff", diff_flags},

@@ -21,6 +21,6 @@ const struct command command_rename = {
     .name = "rename",
     .usage = "NAME NEW",
     .summary = "Give a container that does not run another name",
-    .example = "netctr stop web && netctr rename web web-old",
+    .example = "netctr rename web web-old\nnetctr stop web && netctr rename web web-old",
     .run = run,
 };

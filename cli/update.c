@@ -32,7 +32,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 
 const struct command command_update = {
     .name = "update",
-    .usage = "-m SIZE | --cpus N | --pids-limit N | --restart POLICY… NAME…",
+    .usage = "FLAGS NAME…",
     .summary = "Change limits and restart policies of containers, also while they run",
     .example = "netctr update -m 128m --cpus 1.5 web\nnetctr update --restart always web db",
     .run = run,

@@ -85,7 +85,6 @@ no_dead_entries() {
 }
 table_of() {
     case $1 in
-    restart) echo stop_flags ;;
     *) echo "${1#network }_flags" ;;
     esac
 }
@@ -242,7 +241,7 @@ proposes_jq() {
 	network ls|{{.X}}|back
 	network inspect back|{{.X}}|10[.].*/24
 	network forwarding|{{.X}}|true|false
-	events|{{.X}}|start
+	events --since 1h --no-stream|{{.X}}|start
 	END
     for command in 'inspect -f' 'info -f' 'network inspect -f'; do
         assert_status 125 netctr $command '{{.X}}' web 2>/dev/null
