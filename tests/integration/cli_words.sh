@@ -83,11 +83,7 @@ no_dead_entries() {
         done
     done
 }
-table_of() {
-    case $1 in
-    *) echo "${1#network }_flags" ;;
-    esac
-}
+table_of() { echo "${1#network }_flags"; }
 t 'no existing flag is reported as missing' no_dead_entries
 
 # ---- help ----------------------------------------------------------------------------------------
@@ -217,7 +213,7 @@ proposes_jq() {
     netctr run -d --name web --network back -p 8080:80 "$box" sleep 100
     netctr run --name ended "$box" true
     while IFS='|' read -r command template result; do
-        assert_status 125 netctr $command --format "$template" 2>"$tmp/said"
+        assert_status 125 within 20 netctr $command --format "$template" 2>"$tmp/said"
         assert_contains "$(cat "$tmp/said")" "; json has everything; pipe it to jq: netctr "
         said=$(sed 's/.*pipe it to jq: //' "$tmp/said")
         said=${said/ NAME/ ${command##* }}
