@@ -255,7 +255,7 @@ sanitize sanitize-quick:
 	scripts/deps build test
 	$(MAKE) BUILD=build/sanitize STATIC=no \
 	    CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" all tests
-	NETCTR_BUILD=build/sanitize TEST_SLOWNESS=$${TEST_SLOWNESS:-2} tests/run $(if $(filter %-quick,$@),$(SPREAD:%=--filter '%'))
+	NETCTR_BUILD=build/sanitize TEST_SLOWER_BUILD=2 tests/run $(if $(filter %-quick,$@),$(SPREAD:%=--filter '%'))
 
 clean:  ## remove BUILD
 	rm -rf $(BUILD)

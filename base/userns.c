@@ -1,7 +1,7 @@
 /* User namespaces: made with their maps of ids, and kept by an fd, without a process that stays in them.
  *
  * A user namespace begins as that of a new process, whose parent writes the maps. The process makes a network namespace, if
- * one was asked for, and ends by itself when the maps are written: nothing waits for it. It shares the parent's memory and
+ * one was asked for, and ends by itself when the maps are written, so its end need not be waited for later. It shares the parent's memory and
  * table of fds, because copying them would be most of the cost.
  */
 #include <netctr/base.h>

@@ -250,24 +250,15 @@ static const struct absent stats_flags[] = {
 };
 
 static const struct absent update_flags[] = {
-    {"blkio-weight", 0, NULL},
-    {"cpu-period", 0, CPUS},
-    {"cpu-quota", 0, CPUS},
-    {"cpu-rt-period", 0, CPUS},
-    {"cpu-rt-runtime", 0, CPUS},
-    {"cpu-shares", 'c', CPUS},
-    {"cpuset-cpus", 0, CPUS},
-    {"cpuset-mems", 0, NULL},
-    {"kernel-memory", 0, NULL},
-    {"memory-reservation", 0, "`--memory` limits the memory"},
-    {"memory-swap", 0, "`--memory` limits the memory"},
-    {"blkio-weight-device", 0, IO},
-    {"device-read-bps", 0, IO},
-    {"device-read-iops", 0, IO},
-    {"device-write-bps", 0, IO},
-    {"device-write-iops", 0, IO},
-    {"memory-swappiness", 0, MEMORY},
-    {0},
+    {"blkio-weight", 0, NULL},        {"cpu-period", 0, CPUS},
+    {"cpu-quota", 0, CPUS},           {"cpu-rt-period", 0, CPUS},
+    {"cpu-rt-runtime", 0, CPUS},      {"cpu-shares", 'c', CPUS},
+    {"cpuset-cpus", 0, CPUS},         {"cpuset-mems", 0, NULL},
+    {"kernel-memory", 0, NULL},       {"memory-reservation", 0, MEMORY},
+    {"memory-swap", 0, MEMORY},       {"blkio-weight-device", 0, IO},
+    {"device-read-bps", 0, IO},       {"device-read-iops", 0, IO},
+    {"device-write-bps", 0, IO},      {"device-write-iops", 0, IO},
+    {"memory-swappiness", 0, MEMORY}, {0},
 };
 
 static const struct absent stop_flags[] = {

@@ -167,17 +167,24 @@ int channel_send_data(int channel, enum message kind, const char *data, size_t s
     return n < 0 ? -errno : 0;
 }
 
+/* Waits for one without fds. Returns its size; 0: end of file. */
+static ssize_t receive_packet(int channel, struct packet *p, struct err *e)
+{
+    int failures = 0;
+    ssize_t n;
+    do {
+        n = recv(channel, p, sizeof(*p), 0);
+    } while (n < 0 && once_more(&failures));
+    return n < 0 ? err_set(e, errno, "hear from the other side") : n;
+}
+
 int channel_receive_data(int channel, enum message *kind, char *data, size_t *size, struct err *e)
 {
     struct packet p = {0};
     const size_t head = offsetof(struct packet, text);
-    int failures = 0;
-    ssize_t n;
-    do {
-        n = recv(channel, &p, sizeof(p), 0);
-    } while (n < 0 && once_more(&failures));
+    ssize_t n = receive_packet(channel, &p, e);
     if (n < 0)
-        return err_set(e, errno, "hear from the other side");
+        return (int)n;
     *size = (size_t)n > head ? (size_t)n - head : 0;
     *kind = (size_t)n < head ? MESSAGE_END : (enum message)p.kind;
     if (*kind == MESSAGE_ERROR)
@@ -228,13 +235,9 @@ int channel_receive(int channel, enum message *kind, int *value, struct err *e)
 int channel_receive_text(int channel, enum message *kind, char **text, struct err *e)
 {
     struct packet p = {0};
-    int failures = 0;
-    ssize_t n;
-    do {
-        n = recv(channel, &p, sizeof(p), 0);
-    } while (n < 0 && once_more(&failures));
+    ssize_t n = receive_packet(channel, &p, e);
     if (n < 0)
-        return err_set(e, errno, "hear from the other side");
+        return (int)n;
     if (n > 0 && (size_t)n < offsetof(struct packet, text))
         return err_say(e, -EBADMSG, "the other side sent half a message");
     if (n > 0 && p.kind == MESSAGE_ERROR)

@@ -16,6 +16,8 @@ int plan_probe_cgroups(const struct plan *plan, struct cgroup_host *host, struct
 void supervise_block_signals(void);
 /** A signalfd for them: a new one, or @fd, which takes their place without needing memory. */
 int supervise_open_signals(int fd, struct err *e);
+/** Where the log is, how large it is, and when a new file begins. */
+struct rotation process_rotation(const struct process *c);
 /** Opens the log for the next run. */
 int supervise_open_log(struct process *p, struct err *e);
 /** Pipes for a program's streams: @child are its ends (stdin -1 unless @interactive), the others are ours and do not

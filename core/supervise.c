@@ -367,15 +367,6 @@ static int turn(struct monitor *m, int timeout_ms)
     return m->error;
 }
 
-static struct rotation rotation_of(const struct process *c)
-{
-    struct stat st;
-    return (struct rotation){.dir = c->log_fd >= 0 ? c->plan.log_dir : -1,
-                             .max_size = c->plan.log.max_size,
-                             .max_file = c->plan.log.max_file,
-                             .size = fstat(c->log_fd, &st) == 0 ? st.st_size : 0};
-}
-
 /* ---- the relay -------------------------------------------------------------------------------*/
 
 /* The relay may have rotated the log since it was opened. */
@@ -384,7 +375,7 @@ static void take_over(struct monitor *m)
     m->c->relayed = false;
     m->active = monotonic_ms();
     (void)supervise_open_log(m->c, NULL);
-    m->rotation = rotation_of(m->c);
+    m->rotation = process_rotation(m->c);
     for (int i = STREAM_OUT; i <= STREAM_ERR; i++)
         m->streams[i].log = m->c->log_fd;
 }
@@ -458,45 +449,6 @@ static int relayed_turn(struct monitor *m)
     return turn(m, relayed_patience(m));
 }
 
-/* ---- the log ---------------------------------------------------------------------------------*/
-
-/* Opens the log; if it is not a regular file, nothing is logged. A restart that cannot open it
- * keeps the log of the previous run. */
-int supervise_open_log(struct process *c, struct err *e)
-{
-    if (c->plan.log.driver == LOG_NONE)
-        return 0;
-    int log = log_open(c->plan.log_dir);
-    if (log < 0 && log != -EBADMSG)
-        return c->log_fd >= 0 ? 0 : err_set(e, log, "open the container's log");
-    close_fd(c->log_fd);
-    c->log_fd = log < 0 ? -1 : log;
-    if (log >= 0)
-        log_mend(log);
-    if (c->plan.log_before)
-        log_tidy(c->plan.log_dir, c->plan.log.max_file);
-    return 0;
-}
-
-/* While there is a relay, only the relay rotates the log, and the monitor reopens the current file.
- */
-static void note(struct process *c, const char *text)
-{
-    if (c->log_fd < 0)
-        return;
-    log_reopen(c->log_fd, c->plan.log_dir);
-    struct rotation rotation = rotation_of(c);
-    log_note(c->log_fd, c->relayed ? NULL : &rotation, text);
-}
-
-void process_note(struct process *c, const char *text)
-{
-    _cleanup_free_ char *line = xasprintf("netctr: %s", text);
-    if (c->log_fd < 0) /* the program has not started yet */
-        (void)supervise_open_log(c, NULL);
-    note(c, line);
-}
-
 /* ---- the program's life ----------------------------------------------------------------------*/
 
 static void open_monitor_streams(struct monitor *m)
@@ -506,7 +458,7 @@ static void open_monitor_streams(struct monitor *m)
     const int *client = client_is_here(m->options->client) ? m->options->client->streams : detached;
     bool reads = client[0] >= 0 && c->stdin_fd >= 0;
     int program_stdin = take_fd(c->stdin_fd);
-    m->rotation = rotation_of(c);
+    m->rotation = process_rotation(c);
     m->streams[STREAM_OUT] = (struct stream){.from = c->stdout_fd,
                                              .to = client[1],
                                              .log = c->log_fd,

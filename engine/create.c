@@ -24,11 +24,7 @@ static int look_before(struct monitor *m, struct err *e)
     if (r == 0 && userns_comes_later(s))
         return check_joined(m, e);
     if (r == 0)
-        r = userns_choose(m, e);
-    if (r == 0)
-        r = pair_sandbox(m, e);
-    if (r == 0)
-        r = userns_match(m, e);
+        r = userns_decide(m, e);
     return r == 0 ? sandbox_plan(m->sandbox, s->networks, false, e) : r;
 }
 

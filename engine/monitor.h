@@ -55,11 +55,9 @@ void pair_files(struct monitor *m);
 void describe_ports(struct monitor *m);
 
 /* userns.c */
-/** Before pair_sandbox(): of a new container with a network of its own, decides which user namespace it gets, and reserves
- *  ids. */
-int userns_choose(struct monitor *m, struct err *e);
-/** After it: that of the network which the container joins; and locks its ids. */
-int userns_match(struct monitor *m, struct err *e);
+/** Which sandbox and which user namespace the container gets: a new one with a network of its own reserves ids; one that
+ *  joins a network takes those of that network. Its ids are locked. */
+int userns_decide(struct monitor *m, struct err *e);
 /** Does it belong to a network that the container joins when it is started? */
 bool userns_comes_later(const struct spec *s);
 /** There will be no container: frees what was reserved. */

@@ -31,11 +31,7 @@ static int look_before(struct monitor *m, struct err *e)
     if (r == 0)
         r = caller_reset(e);
     if (r == 0)
-        r = userns_choose(m, e);
-    if (r == 0)
-        r = pair_sandbox(m, e);
-    if (r == 0)
-        r = userns_match(m, e);
+        r = userns_decide(m, e);
     if (r == 0)
         r = sandbox_plan(m->sandbox, monitor_spec(m)->networks, m->request->existing, e);
     if (r == 0 && m->request->existing)

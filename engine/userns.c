@@ -151,7 +151,8 @@ bool userns_comes_later(const struct spec *s)
     return word == NETWORK_WORD_CONTAINER || word == NETWORK_WORD_NS;
 }
 
-int userns_choose(struct monitor *m, struct err *e)
+/* Of a new container with a network of its own. */
+static int choose(struct monitor *m, struct err *e)
 {
     struct run_request *q = m->request;
     struct spec *s = monitor_spec(m);
@@ -271,7 +272,8 @@ static int check_own(struct monitor *m, struct err *e)
     return r < 0 ? r : pair_sandbox(m, e);
 }
 
-int userns_match(struct monitor *m, struct err *e)
+/* With the sandbox, which may belong to another container. */
+static int match(struct monitor *m, struct err *e)
 {
     const struct spec *s = monitor_spec(m);
     const bool joins = userns_comes_later(s);
@@ -282,4 +284,12 @@ int userns_match(struct monitor *m, struct err *e)
         return check_own(m, e);
     m->ids_lock = range_hold(&m->engine->store, s, joins, e);
     return m->ids_lock < 0 ? m->ids_lock : 0;
+}
+
+int userns_decide(struct monitor *m, struct err *e)
+{
+    int r = choose(m, e);
+    if (r == 0)
+        r = pair_sandbox(m, e);
+    return r == 0 ? match(m, e) : r;
 }

@@ -36,7 +36,7 @@ program=$top/${NETCTR_BUILD:-build}/netctr
 slowness=${TEST_SLOWNESS:-1}
 # A deadline only ends a test that hangs, so it is long: other files run at the same time.
 patience=$((3 * slowness))
-# What waits for an answer that may be dropped: a third of a second, or more.
+# What waits for an answer that may be dropped: a third of a second, or more; within wait_for, two seconds.
 printf -v a_moment '%d.%d' $((3 * slowness / 10)) $((3 * slowness % 10))
 
 # ---- into the arena ------------------------------------------------------------------------------
@@ -396,7 +396,7 @@ has() {
 # wait_for SECONDS COMMAND...: until it succeeds. Its output is shown only if it never does.
 # With `PROGRAM >FILE &' it is the child that empties FILE: remove FILE first, or what an earlier test wrote is found.
 wait_for() {
-    local deadline=$((${EPOCHREALTIME/./} + $1 * patience * 1000000))
+    local deadline=$((${EPOCHREALTIME/./} + $1 * patience * 1000000)) a_moment=$((2 * slowness))
     shift
     until "$@" >"$ARENA/waited" 2>&1; do
         if [ "${EPOCHREALTIME/./}" -gt $deadline ]; then

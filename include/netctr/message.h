@@ -1,4 +1,4 @@
-/* The kinds of packets that a channel carries (netctr/core.h). A header of its own, because the stub (core/stub.c), which sends
+/* The kinds of packets that a channel carries (netctr/channel.h). A header of its own, because the stub (core/stub.c), which sends
  * some of them, is built without a C library.
  */
 #pragma once
