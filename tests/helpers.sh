@@ -24,10 +24,17 @@ no_helpers() {
     { ps -C netctr -o stat=,args= || true; } |
         awk '$1 !~ /^Z/ && ($2 == "[netctr]" || $2 " " $3 ~ /^netctr (helper|names)/) { n++ } END { exit n > 0 }'
 }
+# Those that nobody_watches has stopped go on. A command replaces them only once they have stood still for a second and a
+# half, so a test could wait for that in vain.
+helpers_go_on() {
+    # shellcheck disable=SC2046
+    go_signal $(who helper) $(who standby)
+    wait_for 5 helpers_work
+}
 # No helper cleans up before the next start. They are stopped first, or one would replace another.
 kill_helpers() {
     local signal
-    wait_for 5 helpers_work
+    helpers_go_on
     until no_helpers; do
         # shellcheck disable=SC2046
         for signal in STOP KILL; do kill -$signal $(helper_processes) 2>/dev/null || true; done
@@ -43,7 +50,7 @@ is_not() { # it is another process
 
 # From here on no helper notices flushes and deaths, until a command of netctr; names are served all the same.
 nobody_watches() {
-    wait_for 5 helpers_work
+    helpers_go_on
     # shellcheck disable=SC2046
     kill -STOP $(who helper) $(who standby)
 }
