@@ -18,6 +18,8 @@ network_verb network_rm, network_prune, network_link_command, network_unlink_com
 network_verb network_forwarding;
 /* connect.c */
 network_verb network_connect, network_disconnect;
-/** -EINVAL unless all are `label=K[=V]`, `label!=K[=V]` or `name=PART`. (network_list.c) */
+#define NETWORK_FILTERS \
+    "label=K[=V], label!=K[=V], name=PART, id=PREFIX, type=custom or builtin, driver=bridge, scope=local"
+/** -EINVAL with a text unless all are of NETWORK_FILTERS. (network_list.c) */
 int network_filters_check(char *const *filters, struct err *e);
 bool network_filters_match(char *const *filters, const struct network *n);

@@ -7,28 +7,84 @@
 
 /* ---- which -----------------------------------------------------------------------------------*/
 
+/* Of docker's, those with one possible value take it, so that scripts work. */
+static const struct fixed_filter {
+    const char *key, *ours, *others[3];
+} fixed_filters[] = {
+    {"driver=", "bridge", {"host", "none", "macvlan"}},
+    {"scope=", "local", {"global", "swarm"}},
+};
+
+static bool is_other(const struct fixed_filter *f, const char *value)
+{
+    for (size_t i = 0; i < ARRAY_LEN(f->others); i++)
+        if (f->others[i] && streq(f->others[i], value))
+            return true;
+    return false;
+}
+
+static int filter_check(const char *filter, struct err *e)
+{
+    static const char *const free_keys[] = {"label=", "label!=", "name=", "id="};
+    const char *value;
+    for (size_t i = 0; i < ARRAY_LEN(free_keys); i++)
+        if (skip_prefix(filter, free_keys[i]))
+            return 0;
+    if ((value = skip_prefix(filter, "type=")) &&
+        (streq(value, "custom") || streq(value, "builtin")))
+        return 0;
+    for (size_t i = 0; i < ARRAY_LEN(fixed_filters); i++)
+        if ((value = skip_prefix(filter, fixed_filters[i].key)) &&
+            (streq(value, fixed_filters[i].ours) || is_other(&fixed_filters[i], value)))
+            return 0;
+    err_say(e, -EINVAL, "unknown filter `%s`", filter);
+    err_hint(e, NETWORK_FILTERS);
+    return -EINVAL;
+}
+
 int network_filters_check(char *const *filters, struct err *e)
 {
     strv_each (f, filters)
-        if (!skip_prefix(f, "label=") && !skip_prefix(f, "label!=") && !skip_prefix(f, "name=")) {
-            err_say(e, -EINVAL, "unknown filter `%s`", f);
-            err_hint(e, "label=K[=V], label!=K[=V] or name=PART");
+        if (filter_check(f, e) < 0)
             return -EINVAL;
-        }
     return 0;
 }
 
+static bool filter_matches(const char *f, const struct network *n)
+{
+    const char *value;
+    if ((value = skip_prefix(f, "label=")))
+        return has_label(n->labels, value);
+    if ((value = skip_prefix(f, "label!=")))
+        return !has_label(n->labels, value);
+    if ((value = skip_prefix(f, "name=")))
+        return strstr(n->name, value);
+    if ((value = skip_prefix(f, "id="))) /* a network has no id but its name */
+        return skip_prefix(n->name, value);
+    if ((value = skip_prefix(f, "type=")))
+        return streq(value, "builtin") == streq(n->name, DEFAULT_NETWORK);
+    for (size_t i = 0; i < ARRAY_LEN(fixed_filters); i++)
+        if ((value = skip_prefix(f, fixed_filters[i].key)))
+            return streq(value, fixed_filters[i].ours);
+    return false;
+}
+
+/* Does another filter of the same key match? */
+static bool other_matches(char *const *filters, const char *filter, const struct network *n)
+{
+    const size_t size = strcspn(filter, "=");
+    strv_each (f, filters)
+        if (strncmp(f, filter, size + 1) == 0 && filter_matches(f, n))
+            return true;
+    return false;
+}
+
+/* As in docker: one value of each key must match, but all labels. */
 bool network_filters_match(char *const *filters, const struct network *n)
 {
-    strv_each (f, filters) {
-        const char *value;
-        if ((value = skip_prefix(f, "label=")) && !has_label(n->labels, value))
+    strv_each (f, filters)
+        if (!filter_matches(f, n) && (skip_prefix(f, "label") || !other_matches(filters, f, n)))
             return false;
-        if ((value = skip_prefix(f, "label!=")) && has_label(n->labels, value))
-            return false;
-        if ((value = skip_prefix(f, "name=")) && !strstr(n->name, value))
-            return false;
-    }
     return true;
 }
 
@@ -75,7 +131,7 @@ int network_ls(const struct cli *cli, const struct command *command, int argc, c
     char *format = NULL;
     const struct option options[] = {
         {"quiet", 'q', OPTION_FLAG, NULL, "print only the names", &l.quiet},
-        {"filter", 'f', OPTION_LIST, "K=V", "label=K[=V], label!=K[=V], name=PART", &l.filters},
+        {"filter", 'f', OPTION_LIST, "K=V", NETWORK_FILTERS, &l.filters},
         {"format", 0, OPTION_TEXT, "FORMAT", "json, or a template: '{{.Name}}'", &format},
         {0},
     };

@@ -70,7 +70,7 @@ int network_prune(const struct cli *cli, const struct command *command, int argc
     _cleanup_strv_ strv filters = NULL;
     const struct option options[] = {
         {"force", 'f', OPTION_FLAG, NULL, "do not ask", &force},
-        {"filter", 0, OPTION_LIST, "K=V", "label=K[=V], label!=K[=V], name=PART", &filters},
+        {"filter", 0, OPTION_LIST, "K=V", NETWORK_FILTERS, &filters},
         {0},
     };
     int first = command_options(command, options, true, &argc, argv, e);

@@ -92,6 +92,28 @@ char *ports_text(strv published)
     return strv_join(texts, ", ");
 }
 
+bool port_filter_valid(const char *text)
+{
+    const char *slash = strchr(text, '/');
+    _cleanup_free_ char *number = xstrndup(text, strcspn(text, "/"));
+    uint64_t n;
+    return parse_u64(number, 1, UINT16_MAX, &n) == 0 &&
+           (!slash || streq(slash, "/tcp") || streq(slash, "/udp") || streq(slash, "/sctp"));
+}
+
+bool ports_have(strv published, const char *wanted)
+{
+    const char *slash = strchr(wanted, '/'), *protocol = slash ? slash + 1 : "tcp";
+    const unsigned number = (unsigned)strtoul(wanted, NULL, 10);
+    strv_each (text, published) {
+        struct published_port p;
+        if (port_parse(text, &p) && streq(p.protocol, protocol) &&
+            (p.port == number || p.host_port == number))
+            return true;
+    }
+    return false;
+}
+
 /* ---- the command -----------------------------------------------------------------------------*/
 
 /* As `docker port` prints it: "80/tcp -> 0.0.0.0:8080". */

@@ -1,118 +1,22 @@
 /* netctr ps. */
-#include "ports.h"
+#include "ps_filter.h"
 #include "view.h"
 
 #include <errno.h>
-#include <regex.h>
 #include <string.h>
 #include <time.h>
 
 #define COMMAND_COLUMNS 24
 
-/* As in docker: one value of each key must match, but all labels. */
-struct filters {
-    strv names, ids, statuses, networks, labels, not_labels;
-};
-
-static void filters_clear(struct filters *f)
-{
-    strv_free(f->names);
-    strv_free(f->ids);
-    strv_free(f->statuses);
-    strv_free(f->networks);
-    strv_free(f->labels);
-    strv_free(f->not_labels);
-}
-
 struct listing {
     struct engine *engine;
     bool all, ids_only, whole;
     size_t skip; /* number of matching containers that are not shown */
-    const struct filters *filters;
+    const struct ps_filters *filters;
     json_t *json; /* NULL: a table */
     const struct format *format;
     struct strings rows;
 };
-
-/* ---- which -----------------------------------------------------------------------------------*/
-
-static bool is_status(const char *word)
-{
-    for (enum status s = STATUS_CREATING; s <= STATUS_EXITED; s++)
-        if (streq(word, status_name(s)))
-            return true;
-    return streq(word, STATUS_PAUSED) || streq(word, STATUS_CREATED);
-}
-
-/* A regular expression. In docker, names begin with a slash, so a pattern may match with or without one. */
-static bool name_matches(const char *pattern, const char *name, bool *valid)
-{
-    regex_t regex;
-    _cleanup_free_ char *slashed = xasprintf("/%s", name);
-    *valid = regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) == 0;
-    if (!*valid)
-        return false;
-    bool matches =
-        regexec(&regex, name, 0, NULL, 0) == 0 || regexec(&regex, slashed, 0, NULL, 0) == 0;
-    regfree(&regex);
-    return matches;
-}
-
-static int filters_parse(char *const *texts, struct filters *f, struct err *e)
-{
-    const struct filter_key known[] = {{"name=", &f->names},
-                                       {"id=", &f->ids},
-                                       {"status=", &f->statuses},
-                                       {"network=", &f->networks},
-                                       {"label=", &f->labels},
-                                       {"label!=", &f->not_labels},
-                                       {0}};
-    strv_each (text, texts) {
-        if (!filter_take(text, known)) {
-            err_say(e, -EINVAL, "unknown filter `%s`", text);
-            err_hint(e,
-                     "name=REGEX, id=PREFIX, status=STATUS, network=NETWORK or label=KEY[=VALUE]");
-            return -EINVAL;
-        }
-    }
-    bool valid = true;
-    strv_each (pattern, f->names)
-        if ((void)name_matches(pattern, "", &valid), !valid)
-            return err_say(e, -EINVAL, "filter `name=%s` is not a regular expression", pattern);
-    strv_each (status, f->statuses)
-        if (!is_status(status)) {
-            err_say(e, -EINVAL, "filter `status=%s`: unknown status", status);
-            err_hint(e, "created, creating, running, paused, restarting, exited or dead");
-            return -EINVAL;
-        }
-    return 0;
-}
-
-static bool labels_match(const struct filters *f, char *const *labels)
-{
-    strv_each (wanted, f->labels)
-        if (!has_label(labels, wanted))
-            return false;
-    strv_each (unwanted, f->not_labels)
-        if (has_label(labels, unwanted))
-            return false;
-    return true;
-}
-
-static bool filters_match(struct engine *engine, const struct filters *f, const struct record *r)
-{
-    bool name = !f->names, id = !f->ids, status = !f->statuses, network = !f->networks;
-    bool valid;
-    strv_each (pattern, f->names)
-        name = name || name_matches(pattern, r->spec.name, &valid);
-    strv_each (prefix, f->ids)
-        id = id || skip_prefix(r->spec.id, prefix);
-    strv_each (word, f->statuses)
-        status = status || streq(word, engine_status_name(engine, r));
-    strv_each (word, f->networks)
-        network = network || engine_is_on_network(engine, r, word);
-    return name && id && status && network && labels_match(f, r->spec.labels);
-}
 
 /* ---- what ------------------------------------------------------------------------------------*/
 
@@ -221,8 +125,8 @@ static json_t *row_view(struct engine *engine, const struct record *r, json_t *j
 
 static bool is_chosen(const struct listing *l, const struct record *r)
 {
-    bool ended_too = l->all || l->filters->statuses;
-    return (ended_too || r->status != STATUS_EXITED) && filters_match(l->engine, l->filters, r);
+    bool ended_too = l->all || l->filters->statuses || l->filters->exited;
+    return (ended_too || r->status != STATUS_EXITED) && ps_filters_match(l->engine, l->filters, r);
 }
 
 static int count_row(const struct record *r, void *arg)
@@ -262,11 +166,14 @@ static int add_row(const struct record *r, void *arg)
 }
 
 /* engine_each() sorts by creation, so --last skips the first ones. */
-static int list(const struct cli *cli, struct listing *l, uint64_t last, bool json, struct err *e)
+static int list(const struct cli *cli, struct listing *l, struct ps_filters *filters, uint64_t last,
+                bool json, struct err *e)
 {
     static const char *const titles[] = {"CONTAINER ID", "COMMAND", "CREATED", "STATUS",
                                          "ADDRESS",      "PORTS",   "NAMES"};
     int r = cli_engine_to_read(cli, l->engine, e);
+    if (r == 0)
+        r = ps_filters_resolve(l->engine, filters, e);
     if (r < 0)
         return r;
     _cleanup_json_ json_t *rows = l->json = json ? json_array() : NULL;
@@ -290,7 +197,7 @@ static int list(const struct cli *cli, struct listing *l, uint64_t last, bool js
 
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
-    __attribute__((cleanup(filters_clear))) struct filters chosen = {0};
+    __attribute__((cleanup(ps_filters_clear))) struct ps_filters chosen = {0};
     _cleanup_engine_ struct engine engine = {0};
     struct listing l = {.engine = &engine, .filters = &chosen};
     char *format = NULL, *last_text = NULL;
@@ -300,9 +207,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     const struct option options[] = {
         {"all", 'a', OPTION_FLAG, NULL, "also show containers that have ended", &l.all},
         {"quiet", 'q', OPTION_FLAG, NULL, "print only the ids", &l.ids_only},
-        {"filter", 'f', OPTION_LIST, "KEY=VALUE",
-         "name=REGEX, id=PREFIX, status=STATUS, network=NETWORK, label=KEY[=VALUE] or label!=KEY[=VALUE]",
-         &filters},
+        {"filter", 'f', OPTION_LIST, "KEY=VALUE", PS_FILTERS, &filters},
         {"last", 'n', OPTION_TEXT, "N", "show the N newest, also if they have ended", &last_text},
         {"latest", 'l', OPTION_FLAG, NULL, "show the newest, also if it has ended", &latest},
         {"no-trunc", 0, OPTION_FLAG, NULL, "do not cut the command", &l.whole},
@@ -327,8 +232,8 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     if (r == 0)
         r = format_parse(format, "ps", &f, e);
     if (r == 0)
-        r = filters_parse(filters, &chosen, e);
-    return r == 0 ? list(cli, &l, last, format, e) : r;
+        r = ps_filters_parse(filters, &chosen, e);
+    return r == 0 ? list(cli, &l, &chosen, last, format, e) : r;
 }
 
 const struct command command_ps = {

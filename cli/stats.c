@@ -29,7 +29,9 @@ static void samples_clear(struct samples *s)
 struct view {
     struct engine *engine;
     char *const *names; /* empty: all */
-    bool all, json;
+    bool all;
+    struct format format;
+    json_t *views; /* what a template is filled with, in this round */
     struct samples before, now;
     struct strings rows; /* of this round */
     size_t running;
@@ -84,18 +86,25 @@ static char *pair_text(uint64_t first, uint64_t second, unsigned step)
     return xasprintf("%s / %s", a, b);
 }
 
-static void add_row(struct view *v, const struct record *r, const struct stats *s)
+/* The columns of the table, and docker's names for them. */
+enum { ID, NAME, CPU, MEMORY, MEMORY_SHARE, NET, BLOCK, TASKS, COLUMNS };
+static const char *const titles[] = {"CONTAINER ID", "NAME",    "CPU %",     "MEM USAGE / LIMIT",
+                                     "MEM %",        "NET I/O", "BLOCK I/O", "PIDS"};
+static const char *const docker_names[] = {"ID",      "Name",  "CPUPerc", "MemUsage",
+                                           "MemPerc", "NetIO", "BlockIO", "PIDs"};
+
+static void row_texts(const struct view *v, const struct record *r, const struct stats *s,
+                      char *out[COLUMNS])
 {
     const struct usage *u = &s->usage;
-    strings_add(&v->rows, r->spec.id);
-    strings_add(&v->rows, r->spec.name);
-    strings_add_take(&v->rows, xasprintf("%.2f%%", cpu_percent(v, r->spec.id, s)));
-    strings_add_take(&v->rows, pair_text(u->memory, u->memory_limit, 1024));
-    strings_add_take(&v->rows, xasprintf("%.2f%%", memory_percent(u)));
-    strings_add_take(&v->rows,
-                     s->on_networks ? pair_text(s->received, s->sent, 1000) : xstrdup("--"));
-    strings_add_take(&v->rows, pair_text(u->read, u->written, 1000));
-    strings_add_take(&v->rows, xasprintf("%" PRIu64, u->tasks));
+    out[ID] = xstrdup(r->spec.id);
+    out[NAME] = xstrdup(r->spec.name);
+    out[CPU] = xasprintf("%.2f%%", cpu_percent(v, r->spec.id, s));
+    out[MEMORY] = pair_text(u->memory, u->memory_limit, 1024);
+    out[MEMORY_SHARE] = xasprintf("%.2f%%", memory_percent(u));
+    out[NET] = s->on_networks ? pair_text(s->received, s->sent, 1000) : xstrdup("--");
+    out[BLOCK] = pair_text(u->read, u->written, 1000);
+    out[TASKS] = xasprintf("%" PRIu64, u->tasks);
 }
 
 static void put_number(json_t *j, const char *key, uint64_t number)
@@ -103,10 +112,10 @@ static void put_number(json_t *j, const char *key, uint64_t number)
     json_object_set_new(j, key, json_integer((json_int_t)number));
 }
 
-static void print_line(struct view *v, const struct record *r, const struct stats *s)
+static json_t *row_json(const struct view *v, const struct record *r, const struct stats *s)
 {
     const struct usage *u = &s->usage;
-    _cleanup_json_ json_t *j = json_object();
+    json_t *j = json_object();
     json_put_str(j, "id", r->spec.id);
     json_put_str(j, "name", r->spec.name);
     json_put_str(j, "status", engine_status_name(v->engine, r));
@@ -122,8 +131,29 @@ static void print_line(struct view *v, const struct record *r, const struct stat
     put_number(j, "read", u->read);
     put_number(j, "written", u->written);
     put_number(j, "tasks", u->tasks);
-    json_dumpf(j, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
-    putchar('\n');
+    return j;
+}
+
+/* A template's fields are docker's beside netctr's own. */
+static void add_row(struct view *v, const struct record *r, const struct stats *s)
+{
+    _cleanup_json_ json_t *j = v->format.text ? row_json(v, r, s) : NULL;
+    char *texts[COLUMNS];
+    if (j && !v->format.template) {
+        json_dumpf(j, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
+        putchar('\n');
+        return;
+    }
+    row_texts(v, r, s, texts);
+    for (size_t i = 0; i < COLUMNS; i++) {
+        if (j)
+            json_put_str(j, docker_names[i], texts[i]);
+        strings_add_take(&v->rows, texts[i]);
+    }
+    if (j) {
+        json_put_str(j, "Container", r->spec.id);
+        json_array_append(v->views, j);
+    }
 }
 
 /* A container that has ended uses nothing. */
@@ -138,10 +168,7 @@ static int look_at(const struct record *r, void *view)
     if (code < 0 && !v->all && !v->names[0])
         return 0;
     v->running += code == 0;
-    if (v->json)
-        print_line(v, r, &s);
-    else
-        add_row(v, r, &s);
+    add_row(v, r, &s);
     if (code == 0)
         keep(&v->now, r->spec.id, &s);
     return 0;
@@ -168,17 +195,17 @@ static int look_at_named(struct view *v, bool first, struct err *e)
 
 static int round_of(struct view *v, bool first, bool clears, struct err *e)
 {
-    static const char *const titles[] = {"CONTAINER ID",      "NAME",  "CPU %",
-                                         "MEM USAGE / LIMIT", "MEM %", "NET I/O",
-                                         "BLOCK I/O",         "PIDS"};
+    _cleanup_json_ json_t *views = v->views = json_array();
     v->running = 0;
-    for (size_t i = 0; i < ARRAY_LEN(titles); i++)
+    for (size_t i = 0; i < COLUMNS; i++)
         strings_add(&v->rows, titles[i]);
     int r = v->names[0] ? look_at_named(v, first, e) : engine_each(v->engine, look_at, v, e);
     if (r == 0 && clears)
         fputs("\033[H\033[J", stdout);
-    if (r == 0 && !v->json)
-        print_table(v->rows.items, ARRAY_LEN(titles));
+    if (r == 0 && v->format.template)
+        r = print_views(&v->format, views, "CONTAINER ID", e);
+    else if (r == 0 && !v->format.text)
+        print_table(v->rows.items, COLUMNS);
     strings_clear(&v->rows);
     samples_clear(&v->before);
     v->before = v->now;
@@ -191,7 +218,7 @@ static int round_of(struct view *v, bool first, bool clears, struct err *e)
 static int show(struct view *v, bool once, struct err *e)
 {
     const struct timespec second = {.tv_sec = 1};
-    bool clears = !once && !v->json && isatty(STDOUT_FILENO);
+    bool clears = !once && (!v->format.text || v->format.template) && isatty(STDOUT_FILENO);
     int r = round_of(v, true, clears, e);
     while (r == 0 && !once && (v->running || !v->names[0])) {
         (void)nanosleep(&second, NULL);
@@ -210,24 +237,28 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     const struct option options[] = {
         {"all", 'a', OPTION_FLAG, NULL, "also show containers that do not run", &v.all},
         {"no-stream", 0, OPTION_FLAG, NULL, "show them once, with averages", &once},
-        {"format", 0, OPTION_TEXT, "json", "print a line of JSON for each", &format},
+        {"format", 0, OPTION_TEXT, "FORMAT",
+         "json, a line for each, or a template: '{{.Name}} {{.CPUPerc}}'", &format},
         {0},
     };
     int first = command_options(&command_stats, options, true, &argc, argv, e);
     if (first <= 0)
         return first;
     v.names = argv + first;
-    v.json = format;
-    int r = format_check(format, "stats", e);
+    int r = format_parse(format, "stats", &v.format, e);
     if (r == 0)
         r = cli_engine_to_read(cli, &engine, e);
-    return r < 0 ? r : show(&v, once, e);
+    if (r == 0)
+        r = show(&v, once, e);
+    format_clear(&v.format);
+    return r;
 }
 
 const struct command command_stats = {
     .name = "stats",
     .usage = "[-a] [--no-stream] [NAME…]",
     .summary = "Show what containers use: processor, memory, networks, block devices",
-    .example = "netctr stats --no-stream\nnetctr stats --no-stream --format json web | jq .memory",
+    .example =
+        "netctr stats --no-stream\nnetctr stats --no-stream --format '{{.Name}} {{.MemUsage}}' web",
     .run = run,
 };

@@ -56,6 +56,63 @@ lists() {
 }
 t 'ps, network ls and inspect, info, version and events take templates' lists
 
+stats_views() {
+    netctr run -d --name a -m 64m "$box" sleep 1000 >/dev/null
+    netctr run -d --name b --network none "$box" sleep 1000 >/dev/null
+    netctr run --name over "$box" true
+    assert_eq "$(netctr stats --no-stream --format '{{.Name}} {{.ID}} {{.PIDs}}')" \
+        "a $(netctr ps -q --filter name=a) 1"$'\n'"b $(netctr ps -q --filter name=b) 1"
+    netctr stats --no-stream --format '{{.Name}}|{{.CPUPerc}}|{{.MemUsage}}|{{.MemPerc}}|{{.NetIO}}|{{.BlockIO}}' a |
+        has -x 'a|[0-9.]*%|[0-9.]*[KM]*iB / 64MiB|[0-9.]*%|[0-9.]*[kM]*B / [0-9.]*[kM]*B|[0-9.]*[kM]*B / [0-9.]*[kM]*B'
+    assert_eq "$(netctr stats --no-stream --format '{{.NetIO}} {{.received}}' b)" '-- <no value>'
+    assert_eq "$(netctr stats --no-stream -a --format 'table {{.Name}}\t{{.PIDs}}' | tr -s ' ' | sed 's/ $//')" \
+        $'NAME PIDS\na 1\nb 1\nover 0'
+    assert_error "netctr: format \`{{.Nope}}\`: there is no field \`.Nope\`; json has everything; pipe it to jq: netctr stats --no-stream --format json | jq -r '.cpu_percent'" \
+        125 netctr stats --no-stream --format '{{.Nope}}'
+}
+t 'stats takes templates' stats_views
+
+filtered() { # EXPECTED FILTER...: the names that ps -a lists with these filters
+    local expected=$1 flags=()
+    shift
+    for filter; do flags+=(--filter "$filter"); done
+    assert_eq "$(netctr ps -a "${flags[@]}" --format '{{.Names}}' | sort | tr '\n' ' ')" "$expected${expected:+ }" "$*"
+}
+filters() {
+    netctr run -d --name web -p 127.0.0.1:8080:80 -p 9053:53/udp -v "$tmp:/data" "$box" sleep 1000 >/dev/null
+    netctr run --name three --network none "$box" sh -c 'exit 3' || true
+    netctr run --name none --network none --tmpfs /scratch "$box" true
+    netctr create --name later --network none "$box" true >/dev/null
+    filtered 'three' exited=3
+    filtered 'none three' exited=3 exited=0
+    filtered 'three' exited=3 ancestor="$box"
+    filtered 'later none three web' ancestor="${box##*/}"
+    filtered '' ancestor=other
+    filtered 'web' publish=8080
+    filtered 'web' publish=80/tcp
+    filtered 'web' publish=53/udp
+    filtered '' publish=53
+    filtered 'web' volume=/data
+    filtered 'web' volume="$tmp"
+    filtered 'none' volume=/scratch
+    filtered 'three web' before=none
+    filtered 'later none' since=three
+    filtered 'none' since=three before=later
+    assert_error 'netctr: no such container `xyzzyx`' 125 netctr ps -a --filter since=xyzzyx
+    assert_error 'netctr: filter `exited=x` is not an exit status from 0 to 255' 125 netctr ps --filter exited=x
+    assert_error 'netctr: filter `publish=x` is not a port; PORT or PORT/PROTOCOL: publish=80/tcp' 125 netctr ps --filter publish=x
+    netctr network create lab
+    assert_eq "$(netctr network ls -q --filter type=custom)" lab
+    assert_eq "$(netctr network ls -q --filter type=builtin)" default
+    assert_eq "$(netctr network ls -q --filter driver=bridge --filter scope=local --filter name=la)" lab
+    assert_eq "$(netctr network ls -q --filter name=lab --filter name=default | sort | tr '\n' ' ')" 'default lab '
+    assert_eq "$(netctr network ls -q --filter driver=host)" ''
+    assert_eq "$(netctr network ls -q --filter id=la)" lab
+    assert_status 125 netctr network ls --filter type=x 2>/dev/null
+    assert_status 125 netctr network ls --filter dangling=true 2>/dev/null
+}
+t 'ps and network ls have filters of docker' filters
+
 refuses() {
     netctr run --name web --network none "$box" true
     assert_error "netctr: format \`{{.Nmae}}\`: there is no field \`.Nmae\`; json has everything; pipe it to jq: netctr ps -a --format json | jq -r '.[].name'" \
