@@ -78,7 +78,7 @@ enter_arena() {
         exit 1
     fi
     "$top/scripts/mkrootfs" --quiet --busybox "$box"
-    [ "${needs-}" != nginx ] || "$top/scripts/mkrootfs" --quiet "$debian"
+    [ "${needs-}" != nginx ] || "$top/scripts/mkrootfs" --quiet "$debian" frr
 
     arena=$(mktemp -d "$top/build/tests/arena.XXXXXX")
     cgroups=$(make_cgroups)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Terminals through a real one: tmux, with a shell that has job control.
+needs=nginx
 . "$(dirname "$0")/../lib.sh"
 
 command -v tmux >/dev/null || skip 'no tmux'
@@ -58,6 +59,33 @@ programs() {
     somewhere '^icanon echo$'
 }
 t 'less, top, Tab, ^C and a new size of the terminal' programs
+
+# vtysh of FRR reads keys by readline: Tab completes, ? helps, a pager shows what is long.
+router() {
+    netctr run -d --name r --cap-add NET_ADMIN --cap-add SYS_ADMIN "$debian" \
+        sh -c 'mkdir -p /run/frr; chown frr:frr /run/frr; PATH=$PATH:/usr/lib/frr; zebra -d; exec staticd' >/dev/null
+    wait_for 10 netctr exec r test -S /run/frr/staticd.vty
+    open_terminal
+    types 'netctr exec -it r vtysh' Enter
+    shows '#$'
+    types 'show inter' Tab 'brie' Tab
+    shows '# show interface brief'
+    types Enter
+    somewhere '^eth0 *up '
+    types 'configure terminal' Enter
+    shows '(config)#'
+    types 'ip route 198.51.100.0/24 10.88.0.1' Enter # vtysh drops keys that come before its next prompt
+    wait_for 10 eval 'netctr exec r ip route | has "^198.51.100.0/24 .*via 10.88.0.1"'
+    types C-z # leaves the configuration
+    shows '[0-9a-f]#$'
+    types 'show ip route static' Enter
+    somewhere '^S.*198.51.100.0/24 .*via 10.88.0.1, eth0'
+    types 'abc' C-c
+    shows '#$'
+    types 'exit' Enter
+    shows 'host\$'
+}
+t 'vtysh of FRR: Tab, ^C, a route' router
 
 is_stopped() { grep -q '^State:.T' "/proc/$1/status"; }
 job_control() {

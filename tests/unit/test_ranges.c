@@ -150,33 +150,45 @@ static void test_sweep(void)
 
 enum { PARALLEL = 50 };
 
+/* Tells whether it got a range that no other has, and holds that until all have one. */
+static _Noreturn void get_one(int number, int go, int told, int stay)
+{
+    char byte;
+    struct id_map m;
+    _cleanup_free_ char *id = xasprintf("00000001000%c", 'a' + number % 6);
+    (void)!read(go, &byte, 1);
+    int lock = range_allocate(&store, id, &m, NULL);
+    _cleanup_free_ char *got = xasprintf("got-%u", first_of(&m));
+    byte = lock >= 0 && mkdirat(store.root_fd, got, 0700) == 0;
+    (void)!write(told, &byte, 1);
+    (void)!read(stay, &byte, 1);
+    _exit(0);
+}
+
 /* All begin at the same place. */
 static void test_parallel(void)
 {
-    pid_t pids[PARALLEL];
     size_t different = 0;
-    int go[2];
-    if (pipe(go) < 0)
+    char had_one;
+    int go[2], told[2], stay[2];
+    if (pipe(go) < 0 || pipe(told) < 0 || pipe(stay) < 0)
         return;
     for (int i = 0; i < PARALLEL; i++)
-        if ((pids[i] = fork()) == 0) {
-            char byte;
-            struct id_map m;
-            _cleanup_free_ char *id = xasprintf("00000001000%c", 'a' + i % 6);
+        if (fork() == 0) {
             close(go[1]);
-            (void)!read(go[0], &byte, 1);
-            int lock = range_allocate(&store, id, &m, NULL);
-            _cleanup_free_ char *got = xasprintf("got-%u", first_of(&m));
-            /* held until all have one */
-            _exit(lock < 0 || mkdirat(store.root_fd, got, 0700) < 0 || usleep(500000) < 0);
+            close(stay[1]);
+            get_one(i, go[0], told[1], stay[0]);
         }
     close(go[0]);
     close(go[1]);
-    for (int i = 0; i < PARALLEL; i++) {
-        int status = 1;
-        (void)waitpid(pids[i], &status, 0);
-        different += status == 0;
-    }
+    close(told[1]);
+    for (int i = 0; i < PARALLEL && read(told[0], &had_one, 1) == 1; i++)
+        different += had_one;
+    close(told[0]);
+    close(stay[0]);
+    close(stay[1]);
+    while (wait(NULL) > 0)
+        ;
     expect(different == PARALLEL, "50 at once get 50 ranges", "%zu", different);
 }
 
