@@ -124,9 +124,9 @@ t 'messages that a container forges in the name of exec kill no other process' f
 # use; and its child is in the joiner's session until it creates its own.
 outside() {
     netctr run -d --name o --userns=host --network none "$box" sleep 1000 >/dev/null
-    local call stub
+    local call stub keeper session
     for call in clone setsid; do
-        timeout $((25 * slowness)) strace -f -qq -o /dev/null -e trace=$call -e inject=$call:delay_enter=700000 \
+        timeout $((25 * slowness)) strace -f -qq -o /dev/null -e trace=$call -e inject=$call:delay_enter=$((700000 * slowness)) \
             "$ARENA/bin/netctr" exec -u 65534 o /bin/sleep 0.1 &
         wait_for 10 eval 'pgrep -u 65534 | has .'
         stub=$(pgrep -n -u 65534)
@@ -134,7 +134,8 @@ outside() {
             fail "the host's user reads the stub ($call)"
         fi
         keeper=$(pgrep -f 'netctr exec in o' | head -1)
-        [ "$(ps -o sid= -p "$stub")" != "$(ps -o sid= -p "$keeper")" ] || fail "it is in the keeper's session ($call)"
+        session=$(ps -o sid= -p "$stub") || fail "the stub has ended already ($call)"
+        [ "$session" != "$(ps -o sid= -p "$keeper")" ] || fail "it is in the keeper's session ($call)"
         wait $!
     done
 }
