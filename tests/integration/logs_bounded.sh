@@ -145,7 +145,7 @@ t 'other files in the place of older log files' is_in_the_way
 
 knows_since() {
     netctr run -d --name k --network none --log-opt max-size=4k "$box" \
-        sh -c 'seq 20; usleep 300000; seq 21 40; sleep 1000' >/dev/null
+        sh -c "seq 20; usleep $((300000 * patience)); seq 21 40; sleep 1000" >/dev/null
     wait_for 5 logged k 40
     local when
     when=$(netctr logs -t k | awk '$2 == 21 { print $1 }')
