@@ -79,9 +79,10 @@ static int mount_root(struct plan *p, int *userns, struct err *e)
 
 /* ---- inside ----------------------------------------------------------------------------------*/
 
-static int become_root_of(int userns, struct err *e)
+static int become_root_of(const struct copy_request *q, int userns, struct err *e)
 {
-    const uint64_t needed = CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_DAC_OVERRIDE) |
+    const uint64_t privileges = q->in && q->owners ? CAPS_BIT(CAP_SETFCAP) : 0;
+    const uint64_t needed = privileges | CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_DAC_OVERRIDE) |
                             CAPS_BIT(CAP_DAC_READ_SEARCH) | CAPS_BIT(CAP_FOWNER) |
                             CAPS_BIT(CAP_FSETID);
     if (userns >= 0 && !userns_is_own(userns) &&
@@ -129,7 +130,7 @@ static int inside(const struct copy_request *q, int channel, int stream, pid_t c
     _cleanup_close_ int root = q->pid ? open_live_root(q, pidfd, e) : mount_root(&plan, &userns, e);
     if (root < 0)
         return root;
-    int r = become_root_of(userns, e);
+    int r = become_root_of(q, userns, e);
     int keep[] = {root, pidfd, channel, stream, q->lock};
     /* The change of user has cleared it. */
     if (r == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != caller))

@@ -12,6 +12,7 @@
 enum {
     LEVELS_MAX = 200, /* each holds a directory open */
     EXTENTS_MAX = 1 << 20,
+    LINKS_MAX = 1 << 15, /* names of files that have several: each one is remembered */
     CHUNK = 1 << 17
 };
 
@@ -26,8 +27,10 @@ struct level {
 
 struct packer {
     struct archive *out;
+    struct archive_entry_linkresolver *links;
+    size_t link_count;
     int watch;
-    uint64_t sockets;
+    uint64_t sockets, attributes; /* left out */
     struct level levels[LEVELS_MAX];
     size_t depth;
     char path[PATH_MAX];
@@ -184,6 +187,20 @@ static int add_file(struct packer *p, int fd, off_t size, struct archive_entry *
     return write_file(p, file, size, entry, e);
 }
 
+/* The second name of a file that the archive has already becomes a link to the first. */
+static bool is_another_name(struct packer *p, const struct stat *st, struct archive_entry *entry)
+{
+    struct archive_entry *other = NULL;
+    if (S_ISDIR(st->st_mode) || st->st_nlink < 2 || p->link_count == LINKS_MAX)
+        return false;
+    p->link_count++;
+    archive_entry_set_dev(entry, st->st_dev);
+    archive_entry_set_ino64(entry, (la_int64_t)st->st_ino);
+    archive_entry_set_nlink(entry, (unsigned)st->st_nlink);
+    archive_entry_linkify(p->links, &entry, &other);
+    return archive_entry_hardlink(entry);
+}
+
 static int enter(struct packer *p, int fd, struct err *e)
 {
     if (tar_is_kernels(fd)) /* /proc, in a copy of everything */
@@ -218,7 +235,12 @@ static int add(struct packer *p, int fd, struct err *e)
     if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
         archive_entry_set_rdev(entry, st.st_rdev);
     int r;
-    if (S_ISREG(st.st_mode))
+    const bool linked = is_another_name(p, &st, entry);
+    if (!linked && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
+        p->attributes += tar_read_attributes(fd, entry);
+    if (linked)
+        r = archive_write_header(p->out, entry) < ARCHIVE_WARN ? archive_failed(p, e) : 0;
+    else if (S_ISREG(st.st_mode))
         r = add_file(p, fd, st.st_size, entry, e);
     else if (S_ISLNK(st.st_mode))
         r = add_link(p, fd, entry, e);
@@ -261,9 +283,13 @@ static int turn(struct packer *p, struct err *e)
 static int open_archive(struct packer *p, int out, struct err *e)
 {
     p->out = archive_write_new();
-    if (!p->out)
+    p->links = archive_entry_linkresolver_new();
+    if (!p->out || !p->links)
         return err_set(e, ENOMEM, "write the archive");
+    archive_entry_linkresolver_set_strategy(p->links, ARCHIVE_FORMAT_TAR_PAX_RESTRICTED);
     return archive_write_set_format_pax_restricted(p->out) < ARCHIVE_OK ||
+                   archive_write_set_format_option(p->out, "pax", "xattrheader", "SCHILY") <
+                       ARCHIVE_WARN ||
                    archive_write_open_fd(p->out, out) < ARCHIVE_OK
                ? archive_failed(p, e)
                : 0;
@@ -289,8 +315,12 @@ int tar_pack(int top, const char *as, int watch, int out, struct err *e)
         (void)archive_write_fail(
             p->out); /* else freeing it would write an end, as if it were complete */
     (void)archive_write_free(p->out);
+    archive_entry_linkresolver_free(p->links);
     if (r == 0 && p->sockets)
         warn("%llu socket%s left out", (unsigned long long)p->sockets,
              p->sockets == 1 ? " is" : "s are");
+    if (r == 0 && p->attributes)
+        warn("%llu extended attribute%s too long, and left out", (unsigned long long)p->attributes,
+             p->attributes == 1 ? " is" : "s are");
     return r;
 }

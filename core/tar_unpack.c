@@ -8,24 +8,31 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/time.h>
 
-enum { BLOCK = 1 << 17 };
+enum {
+    BLOCK = 1 << 17,
+    LEVELS_MAX = 200 /* of directories whose time is set later; each is held open */
+};
+
+/* A directory that more may come into. */
+struct level {
+    int fd;
+    char *path;
+    struct timespec times[2];
+};
 
 struct unpacker {
     const struct tar_target *target;
     struct archive *in;
-    struct archive_entry *entry; /* the present one */
-    int top;                     /* the directory that names begin at; -1: @file is all */
-    int file;                    /* O_PATH: an existing file that gets new contents; -1 */
-    char *name;                  /* what the top of the archive is called there; NULL: as there */
-    uint64_t devices;
-    /* The last directory, whose time is set when nothing more comes into it. */
-    struct {
-        int fd;
-        char *path;
-        struct timespec times[2];
-    } last;
+    struct archive_entry *entry;  /* the present one */
+    int top;                      /* the directory that names begin at; -1: @file is all */
+    int file;                     /* O_PATH: an existing file that gets new contents; -1 */
+    char *name;                   /* what the top of the archive is called there; NULL: as there */
+    uint64_t devices, attributes; /* left out */
+    struct level levels[LEVELS_MAX]; /* each is below the one before it */
+    size_t depth;
 };
 
 static int archive_failed(const struct unpacker *u, struct err *e)
@@ -113,8 +120,8 @@ static void times_of(const struct unpacker *u, struct timespec times[2])
                                  .tv_nsec = archive_entry_mtime_nsec(u->entry)};
 }
 
-/* After the owner, which clears these bits. */
-static int set_attributes(const struct unpacker *u, int fd, const char *name, struct err *e)
+/* After the owner, which clears these bits and capabilities. */
+static int set_attributes(struct unpacker *u, int fd, const char *name, struct err *e)
 {
     struct timespec times[2];
     uid_t uid;
@@ -126,8 +133,24 @@ static int set_attributes(const struct unpacker *u, int fd, const char *name, st
         return err_set(e, errno, "set the owner of `%s`", name);
     if (fchmod(fd, mode) < 0)
         return err_set(e, errno, "set the mode of `%s`", name);
+    u->attributes += tar_set_attributes(fd, u->entry, u->target->owners);
     (void)futimens(fd, times);
     return 0;
+}
+
+/* Sets the times of those that @path (NULL: nothing more) is not in. An archive goes through one directory after the other. */
+static void leave_levels(struct unpacker *u, const char *path)
+{
+    while (u->depth) {
+        struct level *l = &u->levels[u->depth - 1];
+        const char *rest = path ? skip_prefix(path, l->path) : NULL;
+        if (rest && *rest == '/')
+            return;
+        (void)futimens(l->fd, l->times);
+        close_fd(l->fd);
+        free(l->path);
+        u->depth--;
+    }
 }
 
 /* ---- kinds of files --------------------------------------------------------------------------*/
@@ -179,7 +202,7 @@ static int reopen(int path_fd, const char *name, struct err *e)
     return fd < 0 ? err_set(e, errno, "open `%s`", name) : fd;
 }
 
-static int overwrite(const struct unpacker *u, int path_fd, const char *name, struct err *e)
+static int overwrite(struct unpacker *u, int path_fd, const char *name, struct err *e)
 {
     _cleanup_close_ int fd = reopen(path_fd, name, e);
     int r = fd < 0 ? fd : write_contents(u, fd, name, e);
@@ -195,33 +218,31 @@ static int remove_old(int at, const char *name, struct err *e)
     return err_set(e, errno, "replace `%s`", name);
 }
 
-static int make_file(const struct unpacker *u, int at, const char *name, struct err *e)
+/* A new file in the place of the old one. */
+static int create(int at, const char *name, struct err *e)
 {
     int r = remove_old(at, name, e);
     if (r == -EBUSY) { /* something is mounted on it, as netctr does on some in /etc */
         err_clear(e);
         _cleanup_close_ int old = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        return old < 0 ? err_set(e, errno, "open `%s`", name) : overwrite(u, old, name, e);
+        return old < 0 ? err_set(e, errno, "open `%s`", name) : reopen(old, name, e);
     }
     if (r < 0)
         return r;
-    _cleanup_close_ int fd =
-        openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_set(e, errno, "create `%s`", name);
-    r = write_contents(u, fd, name, e);
+    int fd = openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return fd < 0 ? err_set(e, errno, "create `%s`", name) : fd;
+}
+
+static int make_file(struct unpacker *u, int at, const char *name, struct err *e)
+{
+    _cleanup_close_ int fd = create(at, name, e);
+    int r = fd < 0 ? fd : write_contents(u, fd, name, e);
     return r < 0 ? r : set_attributes(u, fd, name, e);
 }
 
-static void leave_last(struct unpacker *u)
+static int make_directory(struct unpacker *u, int at, strv names, struct err *e)
 {
-    if (u->last.fd >= 0)
-        (void)futimens(u->last.fd, u->last.times);
-    u->last.fd = close_fd(u->last.fd);
-}
-
-static int make_directory(struct unpacker *u, int at, const char *name, struct err *e)
-{
+    const char *name = names[strv_len(names) - 1];
     if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
         return err_set(e, errno, "make directory `%s`", name);
     _cleanup_close_ int fd =
@@ -233,10 +254,10 @@ static int make_directory(struct unpacker *u, int at, const char *name, struct e
     int r = tar_is_kernels(fd)
                 ? err_say(e, -EPERM, "`%s` in the target belongs to the kernel", name)
                 : set_attributes(u, fd, name, e);
-    if (r == 0) {
-        leave_last(u);
-        times_of(u, u->last.times);
-        u->last.fd = take_fd(fd);
+    if (r == 0 && u->depth < LEVELS_MAX) {
+        struct level *l = &u->levels[u->depth++];
+        *l = (struct level){.fd = take_fd(fd), .path = strv_join(names, "/")};
+        times_of(u, l->times);
     }
     return r;
 }
@@ -259,28 +280,63 @@ static int make_node(const struct unpacker *u, int at, const char *name, struct 
     return 0;
 }
 
-/* To a file that the same archive has made: its path is walked in the same way. */
-static int make_link(const struct unpacker *u, int at, const char *name, struct err *e)
+/* Where there can be no link: @name is in another file system, or something is mounted on it. */
+static int copy_linked(struct unpacker *u, int path_fd, int at, const char *name, struct err *e)
 {
+    struct stat st;
+    ssize_t n;
+    _cleanup_free_ char *path = fd_path(path_fd);
+    if (fstat(path_fd, &st) < 0 || !S_ISREG(st.st_mode) || tar_is_kernels(path_fd))
+        return err_say(e, -EPERM, "`%s` would be a link to what is not a regular file", name);
+    _cleanup_close_ int from = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (from < 0)
+        return err_set(e, errno, "open what `%s` is linked to", name);
+    _cleanup_close_ int fd = create(at, name, e);
+    if (fd < 0)
+        return fd;
+    while ((n = sendfile(fd, from, NULL, BLOCK)) > 0) {
+        int r = tar_check_life(u->target->watch, e);
+        if (r < 0)
+            return r;
+    }
+    return n < 0 ? err_set(e, errno, "write `%s`", name) : set_attributes(u, fd, name, e);
+}
+
+/* To a file that the same archive has made: its path is walked in the same way. */
+static int make_link(struct unpacker *u, int at, const char *name, struct err *e)
+{
+    struct stat old, now;
     _cleanup_strv_ strv names = NULL;
     int r = entry_names(u, archive_entry_hardlink(u->entry), &names, e);
     if (r == 0 && !names)
         r = err_say(e, -EBADMSG, "the archive has a link to nothing");
     _cleanup_close_ int from = r < 0 ? -1 : open_parent(u, names, e);
-    if (r == 0)
-        r = from < 0 ? from : remove_old(at, name, e);
-    if (r == 0 && linkat(from, names[strv_len(names) - 1], at, name, 0) < 0)
-        r = err_set(e, errno, "link `%s`", name);
-    return r;
+    if (r < 0 || from < 0)
+        return r < 0 ? r : from;
+    const char *last = names[strv_len(names) - 1];
+    _cleanup_close_ int file = openat(from, last, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (file < 0 || fstat(file, &old) < 0)
+        return err_set(e, errno, "link `%s` to `%s`", name, last);
+    if (fstatat(at, name, &now, AT_SYMLINK_NOFOLLOW) == 0 && now.st_ino == old.st_ino &&
+        now.st_dev == old.st_dev)
+        return 0;
+    r = remove_old(at, name, e);
+    if (r == 0 && linkat(from, last, at, name, 0) == 0)
+        return 0;
+    if (r < 0 && r != -EBUSY)
+        return r;
+    err_clear(e);
+    return copy_linked(u, file, at, name, e);
 }
 
-static int make(struct unpacker *u, int at, const char *name, struct err *e)
+static int make(struct unpacker *u, int at, strv names, struct err *e)
 {
+    const char *name = names[strv_len(names) - 1];
     if (archive_entry_hardlink(u->entry))
         return make_link(u, at, name, e);
     switch (archive_entry_filetype(u->entry)) {
     case AE_IFREG: return make_file(u, at, name, e);
-    case AE_IFDIR: return make_directory(u, at, name, e);
+    case AE_IFDIR: return make_directory(u, at, names, e);
     case AE_IFLNK:
     case AE_IFIFO: return make_node(u, at, name, e);
     default: u->devices++; return 0;
@@ -297,9 +353,11 @@ static int take_entry(struct unpacker *u, struct err *e)
     int r = entry_names(u, archive_entry_pathname(u->entry), &names, e);
     if (r < 0 || !names) /* the target itself */
         return r;
+    _cleanup_free_ char *path = strv_join(names, "/");
+    leave_levels(u, path);
     _cleanup_close_ int at = open_parent(u, names, e);
     r = at < 0 ? at : tar_check_life(u->target->watch, e);
-    return r < 0 ? r : make(u, at, names[strv_len(names) - 1], e);
+    return r < 0 ? r : make(u, at, names, e);
 }
 
 /* 1: an entry; 0: the end. */
@@ -372,8 +430,7 @@ static void drain(int in)
 
 int tar_unpack(const struct tar_target *t, int in, struct err *e)
 {
-    struct unpacker u = {
-        .target = t, .in = archive_read_new(), .top = -1, .file = -1, .last.fd = -1};
+    struct unpacker u = {.target = t, .in = archive_read_new(), .top = -1, .file = -1};
     if (!u.in)
         return err_set(e, ENOMEM, "read the archive");
     int r = archive_read_support_format_tar(u.in) < ARCHIVE_WARN ||
@@ -388,12 +445,15 @@ int tar_unpack(const struct tar_target *t, int in, struct err *e)
         r = take_entry(&u, e);
         r = r < 0 ? r : next(&u, e);
     }
-    leave_last(&u);
-    if (r == 0 && !t->stream)
+    leave_levels(&u, NULL);
+    if (r == 0) /* what fills the last block: a writer would be killed by SIGPIPE */
         drain(in);
     if (r == 0 && u.devices)
         warn("%llu device%s left out", (unsigned long long)u.devices,
              u.devices == 1 ? " is" : "s are");
+    if (r == 0 && u.attributes)
+        warn("%llu extended attribute%s left out", (unsigned long long)u.attributes,
+             u.attributes == 1 ? " is" : "s are");
     (void)archive_read_free(u.in);
     close_fd(u.top);
     close_fd(u.file);

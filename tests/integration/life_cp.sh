@@ -101,6 +101,115 @@ ids() {
 }
 t 'owners are those that the container sees, and with -a they are kept' ids
 
+# ---- what a copy keeps ---------------------------------------------------------------------------
+
+same_file() { assert_eq "$(stat -c %d:%i "$1")" "$(stat -c %d:%i "$2")" "$1 and $2"; }
+keeps_links() {
+    fresh
+    mkdir -p hard/sub out/in
+    echo 1 >hard/a
+    ln hard/a hard/b
+    ln hard/a hard/sub/c
+    ln -s a hard/l
+    ln hard/l hard/m
+    background "$box" sleep 1000
+    netctr cp hard c:/hard
+    assert_eq "$(inside sh -c 'stat -c %h /hard/a; cd /hard; stat -c %i a b sub/c | uniq | wc -l')" $'3\n1'
+    netctr cp hard c:/hard
+    assert_eq "$(inside stat -c %h /hard/hard/a /hard/a | paste -sd' ')" '3 3' 'a second copy has links of its own'
+    netctr cp c:/hard/. out/in
+    same_file out/in/a out/in/b
+    same_file out/in/a out/in/sub/c
+    same_file out/in/l out/in/m
+    [ ! out/in/a -ef out/in/hard/a ] || fail 'two files became one'
+    netctr cp c:/hard - | tar x -C out
+    same_file out/hard/a out/hard/sub/c
+    netctr cp hard/b c:/b
+    assert_eq "$(inside cat /b)" 1 'one name alone'
+}
+t 'hard links are hard links in the copy' keeps_links
+
+# A link cannot lead from one file system into another, and not replace what is mounted.
+links_apart() {
+    fresh
+    mkdir -p split/vol split/etc out/vol
+    echo 192.0.2.9 linked >split/name
+    chmod 640 split/name
+    ln split/name split/vol/name
+    ln split/name split/etc/hosts
+    background -v "$tmp/out/vol:/vol" "$box" sleep 1000
+    netctr cp split/. c:/
+    assert_eq "$(cat out/vol/name)" '192.0.2.9 linked'
+    assert_eq "$(inside sh -c 'cat /name /etc/hosts | sort -u')" '192.0.2.9 linked'
+    assert_eq "$(inside stat -c %a /name /vol/name /etc/hosts | uniq)" 640
+}
+t 'a hard link over the border of file systems becomes a file' links_apart
+
+# $1: FILE NAME VALUE, by the host.
+xattr() { python3 -c 'import os, sys; os.setxattr(sys.argv[1], sys.argv[2], bytes.fromhex(sys.argv[3]))' "$@"; }
+xattrs() { python3 -c 'import os, sys; print(*(n + "=" + os.getxattr(sys.argv[1], n).hex() for n in sorted(os.listxattr(sys.argv[1]))))' "$1"; }
+keeps_attributes() {
+    fresh
+    mkdir -p with/dir
+    echo 1 >with/f
+    xattr with/f user.text 3d000a || skip 'no extended attributes here'
+    xattr with/f user.none ''
+    xattr with/f user.a=b 31
+    xattr with/f trusted.x 31 2>/dev/null || true
+    xattr with/dir user.dir 32
+    # CAP_NET_RAW, as of ping.
+    xattr with/f security.capability 0100000200200000000000000000000000000000 || skip 'no file capabilities here'
+    local userns
+    for userns in auto host; do
+        background --userns $userns "$box" sleep 1000
+        netctr cp with c:/plain
+        netctr cp -a with c:/all
+        netctr cp c:/plain out/plain
+        netctr cp c:/all out/dropped
+        netctr cp -a c:/all out/all
+        assert_eq "$(xattrs out/plain/f)" 'user.none= user.text=3d000a' "$userns"
+        assert_eq "$(xattrs out/plain/dir)" user.dir=32 "$userns"
+        assert_eq "$(xattrs out/dropped/f)" 'user.none= user.text=3d000a' "$userns: privileges only with -a"
+        assert_eq "$(xattrs out/all/f)" 'security.capability=0100000200200000000000000000000000000000 user.none= user.text=3d000a' "$userns, -a"
+        netctr cp c:/all - >out/attributes.tar
+        tar --xattrs --xattrs-include='*' -x -f out/attributes.tar -C out all/f
+        assert_eq "$(xattrs out/all/f)" 'security.capability=0100000200200000000000000000000000000000 user.none= user.text=3d000a' "$userns, GNU tar"
+        netctr rm -f c
+        rm -rf out/*
+    done
+}
+t 'cp keeps the extended attributes of programs, and with -a the capabilities of files' keeps_attributes
+
+too_many_attributes() {
+    fresh
+    mkdir -p "$ARENA/tmpfs"
+    mount -t tmpfs tmpfs "$ARENA/tmpfs"
+    echo 1 >"$ARENA/tmpfs/f"
+    python3 -c 'import os, sys
+for i in range(3): os.setxattr(sys.argv[1], "user.%d" % i, b"x" * 60000)' "$ARENA/tmpfs/f" || skip 'no large attributes here'
+    background "$box" sleep 1000
+    netctr cp "$ARENA/tmpfs/f" c:/f 2>err
+    assert_eq "$(inside cat /f)" 1
+    assert_contains "$(cat err)" 'netctr: warning: 1 extended attribute is too long, and left out'
+    umount "$ARENA/tmpfs"
+}
+t 'a file with more attributes than fit is copied without them' too_many_attributes
+
+keeps_times() {
+    fresh
+    mkdir -p old/a/b old/c
+    touch old/a/b/1 old/a/2 old/c/3 old/4
+    local i
+    for i in {1..30}; do touch "old/a/f$i" "old/f$i"; done
+    find old -depth -exec touch -d 2001-01-01 {} +
+    background "$box" sleep 1000
+    netctr cp old c:/old
+    netctr cp c:/old out
+    assert_eq "$(inside find /old -exec stat -c %y {} + | cut -d' ' -f1 | sort -u)" 2001-01-01
+    assert_eq "$(find out/old -exec stat -c %y {} + | cut -d' ' -f1 | sort -u)" 2001-01-01
+}
+t 'directories keep their times' keeps_times
+
 # ---- archives ------------------------------------------------------------------------------------
 
 streams() {
@@ -145,6 +254,42 @@ escapes() {
     rm -rf evil
 }
 t 'an archive cannot write outside of its target' escapes
+
+# A link to itself, and one by way of a symbolic link.
+odd_links() {
+    background "$box" sh -c 'mkdir /e; echo kept >/e/f; ln -s /etc /e/way; sleep 1000'
+    wait_for 5 netctr exec c test -L /e/way
+    python3 - "$tmp" <<-'END'
+	import sys, tarfile
+	for name, target in ("self", "f"), ("way", "way/passwd"), ("up", "../etc/passwd"), ("none", "missing"), ("odd", "."):
+	    with tarfile.open(sys.argv[1] + "/" + name + ".tar", "w") as tar:
+	        entry = tarfile.TarInfo("f")
+	        entry.type, entry.linkname = tarfile.LNKTYPE, target
+	        tar.addfile(entry)
+	END
+    netctr cp - c:/e <self.tar
+    assert_error 'netctr: copy to container `c`: `way` in the target is not a directory' 125 sh -c 'netctr cp - c:/e <way.tar'
+    assert_error 'netctr: copy to container `c`: the archive has the path `../etc/passwd`, which leads out of the target' 125 \
+        sh -c 'netctr cp - c:/e <up.tar'
+    assert_error 'netctr: copy to container `c`: link `f` to `missing`: No such file or directory' 125 sh -c 'netctr cp - c:/e <none.tar'
+    assert_error 'netctr: copy to container `c`: the archive has a link to nothing' 125 sh -c 'netctr cp - c:/e <odd.tar'
+    assert_eq "$(inside cat /e/f)" kept
+}
+t 'an archive cannot remove a file by a link to itself' odd_links
+
+# What pads an archive comes in a write of its own.
+padding() {
+    background "$box" sleep 1000
+    tar c -b 1 -C src one >out.tar
+    (
+        cat out.tar
+        sleep 0.5
+        head -c 300000 /dev/zero
+        echo "$?" >"$tmp/padded"
+    ) | netctr cp - c:/tmp
+    assert_eq "$(inside cat /tmp/one) $(cat padded)" 'one 0'
+}
+t 'an archive is read to its end' padding
 
 # ---- containers that do not run --------------------------------------------------------------------
 
