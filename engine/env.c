@@ -40,16 +40,21 @@ static int take_variable(strv *env, const char *entry, struct err *e)
     return 0;
 }
 
+int label_check(const char *label, struct err *e)
+{
+    _cleanup_free_ char *shown = text_printable(label);
+    if (*label == '=' || !*label)
+        return err_say(e, -EINVAL, "label `%s` has no key", shown);
+    return valid_utf8(label) ? 0 : err_say(e, -EILSEQ, "label `%s` is not UTF-8", shown);
+}
+
 /* "KEY" is a label without a value. */
 static int take_label(strv *labels, const char *entry, struct err *e)
 {
-    if (*entry == '=' || !*entry)
-        return err_say(e, -EINVAL, "label `%s` has no key", entry);
+    int r = label_check(entry, e);
+    if (r < 0)
+        return r;
     _cleanup_free_ char *whole = xasprintf("%s%s", entry, strchr(entry, '=') ? "" : "=");
-    if (!valid_utf8(whole)) {
-        _cleanup_free_ char *shown = text_printable(entry);
-        return err_say(e, -EILSEQ, "label `%s` is not UTF-8", shown);
-    }
     set(labels, whole);
     return 0;
 }

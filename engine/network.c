@@ -207,7 +207,12 @@ bool engine_is_on_network(struct engine *engine, const struct record *r, const c
 int engine_network_create(struct engine *engine, struct network *n, bool dual, struct err *e)
 {
     struct net *net;
-    int r = engine_net(engine, &net, e);
+    int r = 0;
+    strv_each (label, n->labels)
+        if (r == 0)
+            r = label_check(label, e);
+    if (r == 0)
+        r = engine_net(engine, &net, e);
     if (r == 0)
         r = sandboxes_upgrade_tables(engine_sandboxes(engine), e);
     if (r == 0)

@@ -74,8 +74,9 @@ static int drop_label(struct network *n, const char *key, struct err *e)
 
 static int add_label(struct network *n, const char *label, struct err *e)
 {
-    if (!*label || *label == '=')
-        return err_say(e, -EINVAL, "label `%s` has no key", label);
+    int r = label_check(label, e);
+    if (r < 0)
+        return r;
     (void)drop(n->labels, label, is_label);
     strv_add(&n->labels, label);
     return 0;

@@ -155,6 +155,8 @@ int userns_possible(const char *dir, struct err *e);
 int env_compose(char *const *files, char *const *entries, strv *out, struct err *e);
 /** Adds labels in the same way: "K=V", or "K" for a label without a value. */
 int labels_compose(char *const *files, char *const *entries, strv *out, struct err *e);
+/** Does @label have a key, and is it UTF-8? */
+int label_check(const char *label, struct err *e);
 /** Checks all of a request and fills in what is not given: id, time of creation, name, hostname, PATH, HOSTNAME,
  *  capabilities and network. Before this, spec.rootfs is any path, spec.networks holds what `--network` takes, and
  *  spec.publish holds ports as "8080:80". spec.argv is required. Creates nothing. */

@@ -256,6 +256,21 @@ updated() {
 }
 t 'network update changes the routes of running containers, and labels' updated
 
+# The definition is JSON.
+odd_labels() {
+    netctr network create n
+    local label say
+    for label in $'a=\xff' =x ''; do
+        say="label \`$(printf %s "$label" | tr '\377' '?')\` $([[ $label == a* ]] && echo 'is not UTF-8' || echo 'has no key')"
+        assert_error "netctr: network \`n\`: $say" 125 netctr network update --label-add "$label" n
+        assert_error "netctr: $say" 125 netctr network create --label "$label" m
+    done
+    assert_eq "$(netctr network ls --format json | jq -r '[.[].name] | sort | join(" ")')" 'default n'
+    netctr network update --label-add $'line\nbreak=a=b' n
+    assert_eq "$(of_network n '.labels[0]')" $'line\nbreak=a=b'
+}
+t 'labels of networks that the definition cannot hold are refused' odd_labels
+
 update_and_runs() {
     netctr network create --subnet 10.77.0.0/24 n
     local i pids=()
