@@ -403,13 +403,17 @@ static int write_id_file(const char *path, const char *id, struct err *e)
         return -EEXIST;
     }
     int r = fd < 0 ? -errno : write_all(fd, id, strlen(id));
+    if (r < 0 && fd >= 0) /* an empty one would be in the way of the next command */
+        (void)unlink(path);
     return r < 0 ? err_set(e, r, "write id file `%s`", path) : 0;
 }
 
-/* After a failure @r there is no such container. */
-static int keep_id_file(const char *path, int r)
+/* After a failure @r there may be no such container. */
+static int keep_id_file(struct engine *engine, const char *path, const char *id, int r)
 {
-    if (r < 0 && path)
+    _cleanup_err_ struct err ignored = ERR_INIT;
+    _cleanup_record_ struct record record = {0};
+    if (r < 0 && path && engine_find(engine, id, &record, &ignored) == -ENOENT)
         (void)unlink(path);
     return r;
 }
@@ -482,9 +486,10 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     if (r <= 0 || (r = cli_engine(cli, &engine, e)) < 0 ||
         (r = write_id_file(f.id_file, f.request.spec.id, e)) < 0)
         return r;
+    _cleanup_free_ char *id = xstrdup(f.request.spec.id);
     r = f.request.spec.detached ? run_detached(&engine, &f.request, e)
                                 : run_attached(&engine, &f.request, e);
-    return keep_id_file(f.id_file, r);
+    return keep_id_file(&engine, f.id_file, id, r);
 }
 
 /* What most people need; the others are in `--help --all`. */
@@ -515,7 +520,7 @@ static int create(const struct cli *cli, int argc, char **argv, struct err *e)
         return r;
     _cleanup_free_ char *id = xstrdup(f.request.spec.id);
     r = engine_create(&engine, &f.request, e);
-    return keep_id_file(f.id_file, r == 0 ? print_id(&engine, id, e) : r);
+    return keep_id_file(&engine, f.id_file, id, r == 0 ? print_id(&engine, id, e) : r);
 }
 
 const struct command command_create = {

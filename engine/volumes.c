@@ -127,8 +127,10 @@ static int take_mount_word(const char *text, const char *word, struct mount_word
             w->read_only = true;
             return 0;
         }
-    if (streq(word, "ro=false") || streq(word, "readonly=false") || streq(word, "rw"))
+    if (streq(word, "ro=false") || streq(word, "readonly=false") || streq(word, "rw")) {
+        w->read_only = false; /* the last word counts */
         return 0;
+    }
     err_say(e, -EINVAL, "mount `%s`: unknown key `%s`", text, word);
     err_hint(e, "type=, src=, dst=, ro, tmpfs-size= and tmpfs-mode= are known");
     return -EINVAL;

@@ -195,6 +195,23 @@ has_id_file() {
 }
 t '--cidfile gets the id, and must not exist' has_id_file
 
+# It names a container, or is not there.
+id_file_stays() {
+    netctr run --name a --network none --cidfile "$tmp/id3" "$box" sleep 1000 2>/dev/null &
+    wait_for 5 status_is a running
+    kill -KILL "$(monitor_of a)"
+    assert_status 125 wait $!
+    assert_eq "$(cat "$tmp/id3")" "$(inspect a .id)" 'the monitor was killed, and the container is there'
+    mkdir "$ARENA/full"
+    mount -t tmpfs -o size=4k tmpfs "$ARENA/full"
+    head -c 4096 /dev/zero >"$ARENA/full/all"
+    assert_error "netctr: write id file \`$ARENA/full/id\`: No space left on device" 125 \
+        netctr create --cidfile "$ARENA/full/id" "$box" true
+    [ ! -e "$ARENA/full/id" ] || fail 'an empty file stays'
+    umount "$ARENA/full"
+}
+t 'the file of --cidfile is there as long as its container' id_file_stays
+
 # ---- who it is -----------------------------------------------------------------------------------
 
 has_groups() {
@@ -341,6 +358,7 @@ has_mounts() {
     netctr restart -t 0 a >/dev/null
     assert_eq "$(netctr exec a sh -c 'df -k /dev/shm | awk "NR > 1 { print \$2 }"')" 2048 'after a restart'
     assert_eq "$(inspect a .shm_size)" 2097152
+    netctr run --rm --network none --mount "type=bind,src=$tmp/data,dst=/data,ro,readonly=false" "$box" touch /data/y
 }
 t '--mount mounts directories and tmpfs, and /dev/shm has its size' has_mounts
 
