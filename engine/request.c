@@ -68,6 +68,7 @@ static bool is_below(const char *path, const char *dir)
 /* Links are resolved once, here: later, a container may be able to make some on the way. */
 static int complete_pid_file(struct spec *s, struct err *e)
 {
+    struct stat st;
     _cleanup_free_ char *given = take_ptr(s->pid_file);
     if (!given)
         return 0;
@@ -81,6 +82,8 @@ static int complete_pid_file(struct spec *s, struct err *e)
     s->pid_file = xasprintf("%s/%s", streq(dir, "/") ? "" : dir, name);
     if (is_below(s->pid_file, s->rootfs))
         return err_say(e, -EINVAL, "pid file `%s` is in the root directory", given);
+    if (lstat(s->pid_file, &st) == 0 && !S_ISREG(st.st_mode))
+        return err_say(e, -EEXIST, "pid file `%s` exists, and is not a regular file", given);
     return 0;
 }
 

@@ -45,7 +45,8 @@ int sysctls_check(const struct spec *s, struct err *e)
         const char *equals = strchrnul(text, '=');
         _cleanup_free_ char *name = xstrndup(text, (size_t)(equals - text)),
                             *path = sysctl_path(name);
-        if (!*equals || !path || strchr(text, '\n') || !valid_utf8(text))
+        /* To write nothing would change nothing. */
+        if (!*equals || !equals[1] || !path || strchr(text, '\n') || !valid_utf8(text))
             return err_say(e, -EINVAL, "sysctl `%s` is not NAME=VALUE", text);
         if ((r = check_path(s, name, path, e)) < 0)
             return r;

@@ -20,6 +20,13 @@ static int open_directory(const char *path, const char **name)
     return open_canonical(dir, O_RDONLY | O_DIRECTORY);
 }
 
+/* A device, a FIFO or a link would be replaced, and be gone in the end. */
+static bool is_free(int dir, const char *name)
+{
+    struct stat st;
+    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISREG(st.st_mode);
+}
+
 int pid_file_write(struct container *c, struct err *e)
 {
     const char *name, *path = c->spec.pid_file;
@@ -28,6 +35,8 @@ int pid_file_write(struct container *c, struct err *e)
     c->pid_told = c->process.pid;
     _cleanup_free_ char *text = xasprintf("%d\n", c->pid_told);
     _cleanup_close_ int dir = open_directory(path, &name);
+    if (dir >= 0 && !is_free(dir, name))
+        return err_say(e, -EEXIST, "pid file `%s` exists, and is not a regular file", path);
     int r = dir < 0 ? dir : write_file_atomic(dir, name, text, strlen(text), 0644);
     return r < 0 ? err_set(e, r, "write pid file `%s`", path) : 0;
 }

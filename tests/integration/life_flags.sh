@@ -184,6 +184,32 @@ no_links() {
 }
 t 'a pid file is not written through a link that a container has made' no_links
 
+# They would be replaced, and removed in the end.
+not_regular() {
+    local what
+    mkdir "$tmp/odd"
+    cd "$tmp/odd" || exit
+    mkfifo fifo
+    ln -s /nowhere dangling
+    touch file
+    ln -s file link
+    mkdir dir
+    mknod device c 1 3
+    ls -l >"$tmp/before"
+    for what in fifo dangling link dir device; do
+        assert_error "netctr: pid file \`$what\` exists, and is not a regular file" 125 \
+            netctr run --network none --pid-file "$what" "$box" true
+    done
+    run --name a --pid-file a "$box" sleep 100
+    netctr stop -t 0 a >/dev/null
+    mkfifo a
+    assert_error "netctr: start container \`a\`: pid file \`$tmp/odd/a\` exists, and is not a regular file" 125 netctr start a
+    [ -p a ] || fail 'it was replaced'
+    rm a
+    assert_eq "$(ls -l)" "$(cat "$tmp/before")"
+}
+t 'a device, a FIFO or a link is no pid file, and stays' not_regular
+
 has_id_file() {
     local id
     id=$(netctr run -d --network none --cidfile "$tmp/id" "$box" sleep 100)
@@ -283,6 +309,7 @@ not_the_hosts() {
     refused_sysctl "sysctl \`kernel.hostname\` is not a container's own: it would change the whole host; \`--hostname\` sets it" \
         --sysctl kernel.hostname=x
     refused_sysctl 'sysctl `net.ipv4.ip_forward` is not NAME=VALUE' --sysctl net.ipv4.ip_forward
+    refused_sysctl 'sysctl `net.ipv4.ip_forward=` is not NAME=VALUE' --sysctl net.ipv4.ip_forward=
     refused_sysctl 'sysctl `net/../vm/swappiness=1` is not NAME=VALUE' --sysctl net/../vm/swappiness=1
     refused_sysctl 'sysctl `net..ipv4=1` is not NAME=VALUE' --sysctl net..ipv4=1
     refused_sysctl "sysctl \`net.ipv4.ip_forward\` cannot be set with \`--network host\`: $not_own" \
