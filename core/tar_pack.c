@@ -20,6 +20,8 @@ enum {
 #define MQUEUE_MAGIC 0x19800202
 #endif
 
+#define FILE_MAX ((off_t)1 << 50)
+
 struct level {
     DIR *dir;
     size_t length; /* of its path */
@@ -78,7 +80,7 @@ static int archive_failed(struct packer *p, struct err *e)
 
 /* ---- data ------------------------------------------------------------------------------------*/
 
-/* Holes stay holes: a file of any size may have no data. */
+/* Holes stay holes: a file of any size may have no data. But libarchive takes those of 8 EiB in billions of steps. */
 static int find_extents(struct packer *p, int fd, off_t size, struct archive_entry *entry,
                         struct err *e)
 {
@@ -183,6 +185,8 @@ static int add_file(struct packer *p, int fd, off_t size, struct archive_entry *
     _cleanup_close_ int file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (file < 0)
         return err_set(e, errno, "open `%s`", p->path);
+    if (size > FILE_MAX)
+        return err_say(e, -EFBIG, "`%s` is larger than a pebibyte", p->path);
     archive_entry_set_size(entry, size);
     return write_file(p, file, size, entry, e);
 }

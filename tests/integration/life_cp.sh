@@ -387,6 +387,15 @@ odd_files() {
     inside sh -c 'i=0; cd /d; while [ $i -lt 210 ]; do mkdir x; cd x; i=$((i + 1)); done'
     assert_error 'netctr: copy `/d/x` of container `c`: there are more than 200 levels of directories' 125 netctr cp c:/d/x out
 }
+# Each of these would take a minute.
+too_large() {
+    fresh
+    background --tmpfs /t "$box" sh -c 'truncate -s 8070450532247928832 /t/huge; echo end >>/t/huge; echo done >/t/z; sleep 1000'
+    wait_for 5 netctr exec c test -s /t/z
+    assert_error 'netctr: copy `/t` of container `c`: `./huge` is larger than a pebibyte' 125 within 10 netctr cp c:/t out
+}
+t 'a file that is larger than any disk is not copied' too_large
+
 t 'FIFOs and devices are not opened, holes stay holes, and depth is bounded' odd_files
 
 swaps() {
