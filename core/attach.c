@@ -138,6 +138,8 @@ static int open_input(struct watching *w)
     if (fcntl(ends[1], F_SETFL, O_NONBLOCK) < 0)
         return err_set(w->e, errno, "open a pipe");
     int r = channel_send_fds(w->channel, MESSAGE_STREAMS, &theirs, 1);
+    if (r == -EPIPE || r == -ECONNRESET) /* the monitor has said why, and is heard next */
+        return 0;
     return r < 0 ? err_set(w->e, r, "hand stdin to the monitor") : 0;
 }
 
