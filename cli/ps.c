@@ -101,7 +101,7 @@ static json_t *row_view(struct engine *engine, const struct record *r, json_t *j
                         *command = xasprintf("\"%s\"", shown), *age = time_ago(r->spec.created),
                         *ago = xasprintf("%s ago", age), *status = status_text(engine, r),
                         *ports = ports_text(record_ports(r)),
-                        *labels = view_joined(json_object_get(j, "labels"), ",");
+                        *labels = strv_join(r->spec.labels, ",");
     const struct {
         const char *key, *text;
     } fields[] = {{"ID", r->spec.id},

@@ -27,17 +27,6 @@ static json_t *no_text(void)
     return json_string("");
 }
 
-char *view_joined(const json_t *list, const char *between)
-{
-    _cleanup_strv_ strv texts = NULL;
-    size_t i;
-    json_t *text;
-    json_array_foreach ((json_t *)list, i, text)
-        if (json_is_string(text))
-            strv_add(&texts, json_string_value(text));
-    return strv_join(texts, between);
-}
-
 /* ["KEY=VALUE"], or an object already, as an object. */
 static json_t *labels_of(const json_t *j)
 {

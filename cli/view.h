@@ -9,5 +9,3 @@ void view_container(json_t *j);
 void view_network(json_t *j);
 void view_event(json_t *j);
 void view_info(json_t *j);
-/** The texts of an array in one line; caller frees. */
-char *view_joined(const json_t *list, const char *between);

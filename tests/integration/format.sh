@@ -37,10 +37,11 @@ t "inspect -f has docker's fields" inspects
 lists() {
     netctr network create --label a=b --subnet 10.91.0.0/24 back
     netctr run -d --name web --network back -p 8080:80 "$box" sleep 100 >/dev/null
-    netctr run --name over --network none "$box" true
+    netctr run --name over --network none --label a=b --label c=d=e "$box" true
     assert_eq "$(netctr ps --format '{{.Names}}|{{.Image}}|{{.State}}|{{.Ports}}|{{.Networks}}|{{.Command}}')" \
         "web|$box|running|$(netctr ps --format json | jq -r '.[0].ports | join(", ")')|back|\"sleep 100\""
     netctr ps -a --format '{{.Status}}' | has '^Exited (0)'
+    assert_eq "$(netctr ps -a --filter name=over --format '{{.Labels}}')" a=b,c=d=e
     assert_eq "$(netctr ps -a --filter name=over --format '{{.ID}}')" "$(netctr ps -aq --filter name=over)"
     assert_eq "$(netctr ps --format 'table {{.Names}}\t{{.State}}' | tr -s ' ' | sed 's/ $//')" $'NAMES STATE\nweb running'
     assert_eq "$(netctr ps --format '{{json .}}' | jq -r .Names)" web
