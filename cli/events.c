@@ -73,8 +73,9 @@ static strv labels_of(const json_t *event)
     strv labels = NULL;
     const char *key;
     json_t *value;
-    json_object_foreach (json_object_get(event, "labels"), key, value)
+    json_object_foreach (json_object_get(event, "labels"), key, value) {
         strv_add_take(&labels, xasprintf("%s=%s", key, json_string_value(value)));
+    }
     return labels;
 }
 

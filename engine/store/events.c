@@ -45,8 +45,9 @@ static json_t *cut_labels(char *const *labels)
 {
     json_t *j = labels_to_json(labels), *value;
     const char *key;
-    json_object_foreach (j, key, value)
+    json_object_foreach (j, key, value) {
         json_object_set_new(j, key, text_value(json_string_value(value)));
+    }
     return j;
 }
 

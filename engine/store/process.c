@@ -338,17 +338,18 @@ int container_exec(struct store *s, const struct record *r, const struct exec_re
     return process_exec(&plan, r->pid, r->pid_start, request, e);
 }
 
-static int copy_ended(struct store *s, const struct record *r, struct copy_request *q,
+static int copy_ended(struct store *s, const struct record *r, const struct copy_request *request,
                       struct err *e)
 {
+    struct copy_request q = *request;
     struct plan_mounts mounts = {0};
     _cleanup_free_ char *layers = NULL;
     struct plan plan = plan_with_mounts(s, &r->spec, &mounts, &layers);
     plan.mount_point = s->run; /* the container has no run directory */
-    q->plan = &plan;
+    q.plan = &plan;
     _cleanup_close_ int lock = container_hold_files(s, r, e);
-    q->lock = lock;
-    int code = lock < 0 ? lock : process_copy(q, e);
+    q.lock = lock;
+    int code = lock < 0 ? lock : process_copy(&q, e);
     plan_mounts_clear(&mounts);
     return code;
 }
@@ -358,7 +359,7 @@ int container_copy(struct store *s, const struct record *r, const struct copy_re
 {
     struct copy_request q = *request;
     if (r->status == STATUS_EXITED)
-        return copy_ended(s, r, &q, e);
+        return copy_ended(s, r, request, e);
     struct plan plan = spec_plan(&r->spec, s->instance);
     _cleanup_close_ int owner = user_namespace_of(r->pid, r->pid_start);
     if (owner < 0)
