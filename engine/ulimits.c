@@ -55,7 +55,7 @@ static int take(const char *text, struct ulimits *out, struct err *e)
 {
     size_t size = strcspn(text, "="), i = 0;
     _cleanup_free_ char *name = xstrndup(text, size);
-    struct rlimit limit;
+    struct rlimit limit = {0};
     while (i < ULIMITS && !streq(name, ulimit_name(i)))
         i++;
     if (!text[size] || (i < ULIMITS && parse_pair(text + size + 1, &limit) < 0))

@@ -44,9 +44,9 @@ int pid_file_write(struct container *c, struct err *e)
 void pid_file_remove(struct container *c)
 {
     const char *name;
-    _cleanup_free_ char *text = NULL, *ours = xasprintf("%d\n", c->pid_told);
     if (!c->spec.pid_file || !c->pid_told)
         return;
+    _cleanup_free_ char *text = NULL, *ours = xasprintf("%d\n", c->pid_told);
     _cleanup_close_ int dir = open_directory(c->spec.pid_file, &name);
     if (dir >= 0 && read_state_at(dir, name, PID_FILE_MAX, &text, NULL) == 0 && streq(text, ours))
         (void)unlinkat(dir, name, 0);

@@ -261,7 +261,7 @@ odd_labels() {
     netctr network create n
     local label say
     for label in $'a=\xff' =x ''; do
-        say="label \`$(printf %s "$label" | tr '\377' '?')\` $([[ $label == a* ]] && echo 'is not UTF-8' || echo 'has no key')"
+        say="label \`${label/$'\xff'/\\xff}\` $([[ $label == a* ]] && echo 'is not UTF-8' || echo 'has no key')"
         assert_error "netctr: network \`n\`: $say" 125 netctr network update --label-add "$label" n
         assert_error "netctr: $say" 125 netctr network create --label "$label" m
     done
