@@ -6,6 +6,9 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <time.h>
+
+enum { LINGER_TRIES = 500 }; /* of 10 ms */
 
 struct death {
     const char *id;
@@ -33,6 +36,30 @@ static int status_of_event(struct engine *engine, const struct record *r, int *s
     return code;
 }
 
+/* Does the record still tell of the monitor that has died? The processes that it leaves hold its lock, too, and die a moment
+ * after it; only then can a command clean up. */
+static bool lingers(const struct record *now, const struct record *r)
+{
+    return streq(now->spec.id, r->spec.id) && now->status != STATUS_EXITED &&
+           now->monitor == r->monitor && now->monitor_start == r->monitor_start;
+}
+
+/* Finds a container whose monitor has ended. If that was killed, this cleans up after it. */
+static int find_ended(struct engine *engine, const struct record *r, struct record *now,
+                      struct err *e)
+{
+    const struct timespec moment = {.tv_nsec = 10000000};
+    int code = 0;
+    for (int tries = 0; tries < LINGER_TRIES; tries++) {
+        record_clear(now);
+        code = engine_find(engine, r->spec.name, now, e);
+        if (code < 0 || !lingers(now, r))
+            break;
+        nanosleep(&moment, NULL);
+    }
+    return code;
+}
+
 int engine_wait(struct engine *engine, const struct record *r, int *status, struct err *e)
 {
     _cleanup_record_ struct record now = {0};
@@ -43,8 +70,7 @@ int engine_wait(struct engine *engine, const struct record *r, int *status, stru
     int code = monitor < 0 ? monitor : pidfd_wait(monitor, -1);
     if (code < 0 && code != -ESRCH)
         return err_set(e, code, "wait for container `%s`", r->spec.name);
-    /* If the monitor was killed, this cleans up after it. */
-    code = engine_find(engine, r->spec.name, &now, e);
+    code = find_ended(engine, r, &now, e);
     if (code < 0 && code != -ENOENT)
         return code;
     err_clear(e);
