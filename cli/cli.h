@@ -126,13 +126,15 @@ struct template;
 struct format {
     const char *text, *command; /**< borrowed */
     struct template *template;  /**< NULL: none */
+    bool no_titles;             /**< of a table */
 };
 /** -EINVAL, with an example of jq for @command. (format.c) */
 int format_parse(const char *format, const char *command, struct format *out, struct err *e);
 void format_clear(struct format *f);
 #define _cleanup_format_ __attribute__((cleanup(format_clear)))
-/** Prints what the template makes of one view, or of each in an array, as a table if it asks for one. -ENOENT with a text:
- *  there is no such field. (format.c) */
+/** What the template makes of one view; the caller frees *@out. -ENOENT with a text: there is no such field. (format.c) */
+int view_text(const struct format *f, const json_t *view, char **out, struct err *e);
+/** Prints it, or that of each view in an array, as a table if the template asks for one. (format.c) */
 int print_view(const struct format *f, const json_t *view, struct err *e);
 int print_views(const struct format *f, const json_t *views, const char *id_title, struct err *e);
 /** Prints what `inspect` of several names has found, unless there are only failures. Returns the command's result: as with

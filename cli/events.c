@@ -116,6 +116,23 @@ static void show(const json_t *event, void *arg)
     putchar('\n');
 }
 
+/* An unknown field is refused at once, not at the next event: the template is tried with all fields that an event can
+ * have. */
+static int try_template(const struct format *f, struct err *e)
+{
+    static const char *const fields[] = {"time",      "type",    "event",     "id",
+                                         "name",      "command", "exit_code", "oom_killed",
+                                         "oom_kills", "signal",  "old_name",  "container",
+                                         "address",   "ports",   "endpoints"};
+    _cleanup_free_ char *line = NULL;
+    _cleanup_json_ json_t *all = json_object();
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        json_put_str(all, fields[i], "");
+    json_object_set_new(all, "labels", json_object());
+    view_event(all);
+    return f->template ? view_text(f, all, &line, e) : 0;
+}
+
 static int64_t look_ms(int64_t until)
 {
     int64_t ms = (until - now_ns()) / 1000000 + 1;
@@ -142,6 +159,8 @@ static int compose(const struct flags *f, struct choice *c, bool *follows, struc
 {
     int64_t now = now_ns();
     int r = format_parse(f->format, "events", &c->format, e);
+    if (r == 0)
+        r = try_template(&c->format, e);
     if (r < 0)
         return r;
     if (f->follow && f->no_stream)
@@ -166,9 +185,9 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"since", 0, OPTION_TEXT, "TIME", "begin at this time: 10m (ten minutes ago), or RFC 3339",
          &f.since},
         {"until", 0, OPTION_TEXT, "TIME", "end at this time", &f.until},
-        {"follow", 'f', OPTION_FLAG, NULL, "show events as they happen (the default)", &f.follow},
+        {"follow", 0, OPTION_FLAG, NULL, "show events as they happen (the default)", &f.follow},
         {"no-stream", 0, OPTION_FLAG, NULL, "show past events and exit", &f.no_stream},
-        {"filter", 0, OPTION_LIST, "KEY=VALUE",
+        {"filter", 'f', OPTION_LIST, "KEY=VALUE",
          "type=, container=, network=, event= or label=KEY[=VALUE]", &f.filters},
         {"format", 0, OPTION_TEXT, "FORMAT", "json (the default), a line each, or a template",
          &f.format},

@@ -82,10 +82,15 @@ void format_clear(struct format *f)
     template_free(take_ptr(f->template));
 }
 
+int view_text(const struct format *f, const json_t *view, char **out, struct err *e)
+{
+    return explain(template_text(f->template, view, out, e), f->text, f->command, e);
+}
+
 int print_view(const struct format *f, const json_t *view, struct err *e)
 {
     _cleanup_free_ char *line = NULL;
-    int r = explain(template_text(f->template, view, &line, e), f->text, f->command, e);
+    int r = view_text(f, view, &line, e);
     if (r == 0)
         puts(line);
     return r;
@@ -111,12 +116,13 @@ int print_views(const struct format *f, const json_t *views, const char *id_titl
     _cleanup_free_ char *titles = template_titles(f->template, id_title);
     _cleanup_strings_ struct strings cells = {0};
     const size_t columns = table ? add_cells(&cells, titles, 0) : 0;
+    if (f->no_titles)
+        strings_clear(&cells);
     json_array_foreach ((json_t *)views, i, view) {
         _cleanup_free_ char *line = NULL;
         if (r == 0 && !table)
             r = print_view(f, view, e);
-        else if (r == 0 && (r = explain(template_text(f->template, view, &line, e), f->text,
-                                        f->command, e)) == 0)
+        else if (r == 0 && (r = view_text(f, view, &line, e)) == 0)
             (void)add_cells(&cells, line, columns);
     }
     if (r == 0 && columns)

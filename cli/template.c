@@ -323,9 +323,9 @@ static const json_t *begin_of(const struct part *p, const struct scope *s, struc
 /* Objects whose members have names of the user's: a missing one is no mistake. */
 static bool is_map(const char *name)
 {
-    return name &&
-           (streq(name, "Networks") || streq(name, "Labels") || streq(name, "Ports") ||
-            streq(name, "Containers") || streq(name, "Options") || streq(name, "Attributes"));
+    return name && (streq(name, "Networks") || streq(name, "Labels") || streq(name, "labels") ||
+                    streq(name, "Ports") || streq(name, "Containers") || streq(name, "Options") ||
+                    streq(name, "Attributes"));
 }
 
 /* *@out is NULL for a missing member of such an object. */
