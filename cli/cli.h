@@ -142,7 +142,8 @@ int print_views(const struct format *f, const json_t *views, const char *id_titl
 int inspect_print(const struct format *f, const json_t *all, int result, struct err *e);
 /** What to do instead of a command that docker or podman has and netctr has not; NULL: not known. (absent.c) */
 const char *absent_command(const char *name);
-/** The flags of @command ("": the global ones) that docker or podman has and netctr has not; NULL: none. (absent.c) */
-const struct absent *absent_flags(const char *command);
+/** The flags of @command ("": the global ones) that docker or podman has and netctr has not. The caller frees the array.
+ *  (absent.c) */
+struct absent *absent_flags(const char *command);
 /** Prints the result of net_forwarding(), a line for each family. (network_forwarding.c) */
 void print_forwarding(const json_t *forwarding);

@@ -46,9 +46,8 @@ int command_options(const struct command *command, const struct option *options,
                     int *argc, char **argv, struct err *e)
 {
     bool help = false, all = asks_for_all(*argc, argv);
-    int first = all ? 0
-                    : options_parse(options, absent_flags(command->name), intermixed, *argc, argv,
-                                    &help, e);
+    _cleanup_free_ struct absent *absent = absent_flags(command->name);
+    int first = all ? 0 : options_parse(options, absent, intermixed, *argc, argv, &help, e);
     if (!all && (first < 0 || !help))
         return first;
     command_help(stdout, command, options, all);

@@ -59,12 +59,13 @@ static bool runs(const struct record *r)
 static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     char *time = NULL;
-    bool all = false, until_boot = false;
+    bool all = false, until_boot = false, ignore = false;
     const struct option options[] = {
         {"all", 'a', OPTION_FLAG, NULL, "stop all running containers", &all},
         {"time", 't', OPTION_TEXT, "SECONDS",
          "time to end before a container is killed (default: its --stop-timeout; -1: no limit)",
          &time},
+        {"ignore", 'i', OPTION_FLAG, NULL, "no error if one does not exist", &ignore},
         {"until-boot", 0, OPTION_FLAG, NULL,
          "at shutdown of the host: `netctr boot` then starts those with --restart unless-stopped, too",
          &until_boot},
@@ -82,7 +83,8 @@ static int stop(const struct cli *cli, int argc, char **argv, struct err *e)
                               .before = begin_stop,
                               .ahead = kill_ahead,
                               .arg = &stopping,
-                              .all = all ? runs : NULL};
+                              .all = all ? runs : NULL,
+                              .missing_is_fine = ignore};
     return each_named(cli, &command_stop, argv + first, &each, e);
 }
 
@@ -156,10 +158,11 @@ static void begin_removal(struct engine *engine, const struct record *r, void *f
 
 static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
 {
-    bool force = false;
+    bool force = false, ignore = false;
     const struct option options[] = {
         {"force", 'f', OPTION_FLAG, NULL,
          "kill and remove running containers, too; no error if one does not exist", &force},
+        {"ignore", 'i', OPTION_FLAG, NULL, "no error if one does not exist", &ignore},
         {0},
     };
     int first = command_options(&command_rm, options, true, &argc, argv, e);
@@ -171,7 +174,7 @@ static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
                               .after = end_removals,
                               .arg = &force,
                               .damaged = force ? engine_remove_damaged : NULL,
-                              .missing_is_fine = force};
+                              .missing_is_fine = force || ignore};
     return each_named(cli, &command_rm, argv + first, &each, e);
 }
 

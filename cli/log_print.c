@@ -1,7 +1,7 @@
 /* Prints a log's entries as the program wrote them.
  *
  * The order of the two streams is kept: one is flushed before the other is written to. A line gets one time,
- * however many entries it consists of. When both streams go to the same place with times, lines are assembled
+ * however many entries it consists of. When both streams go to the same place with times or names, lines are assembled
  * first, so that none is printed into the middle of another.
  */
 #include "log_print.h"
@@ -16,6 +16,11 @@ static void note_error(struct log_printer *p)
         p->error = errno ? -errno : -EIO;
 }
 
+static bool has_heads(const struct log_printer *p)
+{
+    return p->times || p->name;
+}
+
 static void print_text(struct log_printer *p, enum log_kind kind, const char *time,
                        const char *text, size_t size, bool ends)
 {
@@ -23,10 +28,12 @@ static void print_text(struct log_printer *p, enum log_kind kind, const char *ti
     if (p->last && p->last != out)
         fflush(p->last);
     p->last = out;
-    if (p->times && p->one_place && p->unended && p->unended != (int)kind + 1) {
+    if (has_heads(p) && p->one_place && p->unended && p->unended != (int)kind + 1) {
         fputc('\n', out);
         p->begun[p->unended - 1] = false;
     }
+    if (p->name && !p->begun[kind])
+        fprintf(out, "%s ", p->name);
     if (p->times && !p->begun[kind])
         fprintf(out, "%.*s ", LOG_TIME_SIZE, time);
     fwrite(text, 1, size, out);
@@ -85,7 +92,7 @@ void log_print(struct log_printer *p, const char *line, size_t size, uint64_t sk
         return;
     const char *text = line + entry.head;
     size -= entry.head;
-    const bool together = p->times && p->one_place;
+    const bool together = has_heads(p) && p->one_place;
     if (together && size <= LOG_HELD_MAX && (entry.partial || p->held[kind].any)) {
         hold(p, kind, line, text, size);
         if (!entry.partial)

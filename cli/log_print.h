@@ -10,8 +10,9 @@
 /** How entries are printed. A zeroed one, with @out and @err, prints everything without times. */
 struct log_printer {
     FILE *out, *err;
-    bool times;     /**< before each line */
-    bool one_place; /**< @out and @err go to the same place */
+    const char *name; /**< before each line; NULL: not */
+    bool times;       /**< before each line */
+    bool one_place;   /**< @out and @err go to the same place */
     char since[2 *
                LOG_TIME_SIZE]; /**< "", or a time as in an entry: skip lines that began earlier */
     char until[2 * LOG_TIME_SIZE]; /**< "", or a time: skip lines that began later */

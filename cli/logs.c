@@ -234,10 +234,12 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     _cleanup_free_ struct log_printer *printer = xcalloc(1, sizeof(*printer));
     struct log_view v = {.range = {.tail = LOG_ALL}, .until = INT64_MAX, .printer = printer};
     char *tail = NULL, *since = NULL, *until = NULL;
+    bool names = false;
     int64_t begin;
     const struct option options[] = {
         {"follow", 'f', OPTION_FLAG, NULL, "follow the output until the container ends", &v.follow},
         {"timestamps", 't', OPTION_FLAG, NULL, "show the time of each line", &printer->times},
+        {"names", 0, OPTION_FLAG, NULL, "show the name of the container before each line", &names},
         {"tail", 'n', OPTION_TEXT, "N", "show the last N lines; `all` or -1: all lines", &tail},
         {"since", 0, OPTION_TEXT, "TIME",
          "show lines since then: 10m (ten minutes ago), or RFC 3339", &since},
@@ -260,6 +262,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         code = cli_engine_to_read(cli, &engine, e);
     if (code == 0)
         code = cli_find(&engine, argv[first], &r, e);
+    printer->name = names ? r.spec.name : NULL;
     return code < 0 ? code : show(&engine, &r, &v, e);
 }
 

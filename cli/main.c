@@ -165,7 +165,8 @@ static int dispatch(int argc, char **argv, struct err *e)
         {"version", 'v', OPTION_FLAG, NULL, "print the version", &version},
         {0},
     };
-    int first = options_parse(globals, absent_flags(""), false, argc, argv, &help, e);
+    _cleanup_free_ struct absent *absent = absent_flags("");
+    int first = options_parse(globals, absent, false, argc, argv, &help, e);
     if (first < 0)
         return first;
     const struct cli cli = {root, run_root};

@@ -94,7 +94,7 @@ struct listing {
     json_t *json;
     strv cells;
     strv filters;
-    bool quiet;
+    bool quiet, no_titles;
 };
 
 static int add_row(const struct network *n, void *arg)
@@ -132,6 +132,7 @@ int network_ls(const struct cli *cli, const struct command *command, int argc, c
     const struct option options[] = {
         {"quiet", 'q', OPTION_FLAG, NULL, "print only the names", &l.quiet},
         {"filter", 'f', OPTION_LIST, "K=V", NETWORK_FILTERS, &l.filters},
+        {"noheading", 0, OPTION_FLAG, NULL, "leave out the line with the titles", &l.no_titles},
         {"format", 0, OPTION_TEXT, "FORMAT", "json, or a template: '{{.Name}}'", &format},
         {0},
     };
@@ -145,11 +146,12 @@ int network_ls(const struct cli *cli, const struct command *command, int argc, c
     int r = format_check_quiet(format, l.quiet, e);
     if (r == 0)
         r = format_parse(format, "network ls", &f, e);
+    f.no_titles = l.no_titles;
     if (r == 0)
         r = network_filters_check(filters, e);
     _cleanup_json_ json_t *json = l.json = json_array();
     const char *const titles[] = {"NAME", "MODE", "BRIDGE", "SUBNETS"};
-    for (size_t i = 0; i < ARRAY_LEN(titles); i++)
+    for (size_t i = 0; i < ARRAY_LEN(titles) && !l.no_titles; i++)
         strv_add(&l.cells, titles[i]);
     if (r == 0)
         r = list(cli, &l, e);

@@ -45,10 +45,7 @@ static const char *nearest_flag(const struct option *options, const char *bare)
 
 static int say_absent(const struct absent *absent, struct err *e)
 {
-    if (absent->instead)
-        err_hint(e, "netctr does not have it yet: %s", absent->instead);
-    else
-        err_hint(e, "netctr does not have it yet");
+    err_hint(e, "netctr does not have it yet: %s", absent->instead);
     return -EINVAL;
 }
 
@@ -118,9 +115,9 @@ static int parse_long(struct parser *p, struct err *e)
     char *word = p->argv[p->at], *equals = strchr(word, '=');
     size_t size = (equals ? (size_t)(equals - word) : strlen(word)) - 2;
     const struct option *o = by_name(p->options, word + 2, size);
-    if (!o && streq(word, "--help")) {
+    if (!o && skip_prefix(word, "--help") && size == strlen("help")) {
         *p->help = true;
-        return 0;
+        return equals ? err_say(e, -EINVAL, "`--help` takes no value") : 0;
     }
     if (!o)
         return unknown(p, word, e);

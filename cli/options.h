@@ -24,7 +24,7 @@ struct option {
 struct absent {
     const char *name;    /**< without dashes; NULL ends the table */
     char letter;         /**< 0: none */
-    const char *instead; /**< what to do instead; NULL: nothing similar */
+    const char *instead; /**< why, or what does the same */
 };
 
 /** Parses @argv from index 1. Returns the index of the first word that is not a flag; -EINVAL with a text.

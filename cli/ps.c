@@ -10,7 +10,7 @@
 
 struct listing {
     struct engine *engine;
-    bool all, ids_only, whole;
+    bool all, ids_only, whole, no_titles;
     size_t skip; /* number of matching containers that are not shown */
     const struct ps_filters *filters;
     json_t *json; /* NULL: a table */
@@ -177,7 +177,7 @@ static int list(const struct cli *cli, struct listing *l, struct ps_filters *fil
     if (r < 0)
         return r;
     _cleanup_json_ json_t *rows = l->json = json ? json_array() : NULL;
-    for (size_t i = 0; i < ARRAY_LEN(titles); i++)
+    for (size_t i = 0; i < ARRAY_LEN(titles) && !l->no_titles; i++)
         strings_add(&l->rows, titles[i]);
     if (last != UINT64_MAX)
         r = engine_each(l->engine, count_row, l, e);
@@ -211,6 +211,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"last", 'n', OPTION_TEXT, "N", "show the N newest, also if they have ended", &last_text},
         {"latest", 'l', OPTION_FLAG, NULL, "show the newest, also if it has ended", &latest},
         {"no-trunc", 0, OPTION_FLAG, NULL, "do not cut the command", &l.whole},
+        {"noheading", 0, OPTION_FLAG, NULL, "leave out the line with the titles", &l.no_titles},
         {"format", 0, OPTION_TEXT, "FORMAT", "json, or a template: '{{.Names}} {{.Status}}'",
          &format},
         {0},
@@ -231,6 +232,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     int r = format_check_quiet(format, l.ids_only, e);
     if (r == 0)
         r = format_parse(format, "ps", &f, e);
+    f.no_titles = l.no_titles;
     if (r == 0)
         r = ps_filters_parse(filters, &chosen, e);
     return r == 0 ? list(cli, &l, &chosen, last, format, e) : r;

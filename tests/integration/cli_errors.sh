@@ -198,6 +198,7 @@ error 'unknown flag, with the nearest known one' 125 \
 error 'unknown flag, the beginning of a known one' 125 \
     'netctr: unknown flag `--usern`; did you mean `--userns`?' run --usern host "$box" true
 error 'unknown flag, none near' 125 'netctr: unknown flag `--xyzzy`' run --xyzzy "$box" true
+error 'a value for --help' 125 'netctr: `--help` takes no value' run --help=x
 error 'unknown letter' 125 'netctr: unknown flag `-Z`' run -Z "$box" true
 error 'unknown letter among others' 125 'netctr: unknown flag `-Z` in `-dZi`' run -dZi "$box" true
 error 'a long flag with one dash' 125 \
@@ -242,7 +243,7 @@ error 'ps with a filter without a value' 125 \
     'netctr: unknown filter `name=`; name=REGEX, id=PREFIX, status=STATUS, network=NETWORK or label=KEY[=VALUE]' ps --filter name=
 error 'ps with a filter that is not a pattern' 125 \
     'netctr: filter `name=[` is not a regular expression' ps --filter 'name=['
-error 'a global flag of docker' 125 'netctr: unknown flag `--context`; netctr does not have it yet' --context x ps
+error 'a global flag of docker' 125 'netctr: unknown flag `--context`; netctr does not have it yet: netctr works on this host, without a daemon; `ssh HOST netctr …` works on another' --context x ps
 error 'ps with an unknown status' 125 \
     'netctr: filter `status=gone`: unknown status; created, creating, running, paused, restarting, exited or dead' \
     ps --filter status=gone

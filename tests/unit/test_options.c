@@ -18,7 +18,7 @@ static char *parse(const char *line, bool intermixed)
         {"force", 'f', OPTION_FLAG, NULL, "without mercy", &force},
         {0},
     };
-    const struct absent absent[] = {{"tty", 't', "use `-i`"}, {"nane", 0, NULL}, {0}};
+    const struct absent absent[] = {{"tty", 't', "use `-i`"}, {"nane", 0, "use `-n`"}, {0}};
     _cleanup_err_ struct err e = ERR_INIT;
     int argc = (int)strv_len(words);
     _cleanup_free_ char **argv = xcalloc((size_t)argc + 1, sizeof(char *)); /* it is sorted */
@@ -72,6 +72,9 @@ static const struct row command[] = {
     {"run --name", "flag `--name` needs a value (NAME)"},
     {"run -p", "flag `--publish` needs a value (PORT)"},
     {"run -dp", "flag `--publish` needs a value (PORT)"},
+    {"run --help=x", "`--help` takes no value"},
+    {"run --help= img", "`--help` takes no value"},
+    {"run --helpx", "unknown flag `--helpx`; did you mean `--help`?"},
     {"run --detach=yes img", "flag `--detach` takes no value but true or false"},
     {"run --detach= img", "flag `--detach` takes no value but true or false"},
     {"run --detatch img", "unknown flag `--detatch`; did you mean `--detach`?"},
@@ -82,7 +85,8 @@ static const struct row command[] = {
     {"run --xyzzyx img", "unknown flag `--xyzzyx`"},
     {"run --=x img", "unknown flag `--`"},
     {"run --forc img", "unknown flag `--forc`"}, /* its suggestion could remove something */
-    {"run --nane x img", "unknown flag `--nane`; netctr does not have it yet"}, /* not --name */
+    {"run --nane x img",
+     "unknown flag `--nane`; netctr does not have it yet: use `-n`"}, /* not --name */
     {"run --tty img", "unknown flag `--tty`; netctr does not have it yet: use `-i`"},
     {"run --tty=true img", "unknown flag `--tty`; netctr does not have it yet: use `-i`"},
     {"run -t img", "unknown flag `-t`; netctr does not have it yet: use `-i`"},
