@@ -77,7 +77,7 @@ t "docker's missing flags are named as such, and no harmful flag is suggested" f
 no_dead_entries() {
     local command commands flag
     for command in $(commands); do
-        netctr help ${command/\// } --all | sed -n '/^flags:/,/^$/p' | grep -oE '^ +(-[a-zA-Z], |    )?--[a-z0-9-]+' |
+        netctr help ${command/\// } --all | sed -n '/^flags:/,/^$/p' | grep -oE '^  (-[a-zA-Z], |    )--[a-z0-9-]+' |
             sed "s|.*--|${command/\// } |" || true
     done | sort >"$tmp/have"
     # {"FLAG", LETTER, "COMMAND,COMMAND",
