@@ -238,9 +238,9 @@ error 'help of a command with a word too many' 125 \
     'netctr: unknown command `run x`; `netctr help run` describes `run`' help run x true
 error 'ps with a name' 125 'netctr: `ps` takes no names; use --filter name=taken' ps taken
 error 'ps with an unknown filter' 125 \
-    'netctr: unknown filter `colour=x`; name=REGEX, id=PREFIX, status=STATUS, network=NETWORK or label=KEY[=VALUE]' ps --filter colour=x
+    'netctr: unknown filter `colour=x`; name=REGEX, id=PREFIX, status=STATUS, network=NETWORK, label=KEY[=VALUE], label!=KEY[=VALUE], ancestor=ROOTFS, volume=PATH, publish=PORT[/PROTOCOL], exited=STATUS, before=NAME or since=NAME' ps --filter colour=x
 error 'ps with a filter without a value' 125 \
-    'netctr: unknown filter `name=`; name=REGEX, id=PREFIX, status=STATUS, network=NETWORK or label=KEY[=VALUE]' ps --filter name=
+    'netctr: unknown filter `name=`; name=REGEX, id=PREFIX, status=STATUS, network=NETWORK, label=KEY[=VALUE], label!=KEY[=VALUE], ancestor=ROOTFS, volume=PATH, publish=PORT[/PROTOCOL], exited=STATUS, before=NAME or since=NAME' ps --filter name=
 error 'ps with a filter that is not a pattern' 125 \
     'netctr: filter `name=[` is not a regular expression' ps --filter 'name=['
 error 'a global flag of docker' 125 'netctr: unknown flag `--context`; netctr does not have it yet: netctr works on this host, without a daemon; `ssh HOST netctr …` works on another' --context x ps
