@@ -353,3 +353,28 @@ int lease_release(int dirfd, const char *network, const char *owner, struct err 
         lease_reap(&d, REAP_AT_MOST);
     return r < 0 ? err_set(e, r, "write the leases of network `%s`", network) : 0;
 }
+
+int lease_rename(int dirfd, const char *network, const char *owner, const char *container,
+                 struct err *e)
+{
+    _cleanup_lease_dir_ struct lease_dir d = {-1, network};
+    _cleanup_lease_ struct lease l = {0};
+    if (!valid_name(container))
+        return err_say(e, -EINVAL, "a lease of network `%s` needs names", network);
+    _cleanup_close_ int lock = lease_lock(dirfd, network, e);
+    if (lock < 0)
+        return lock;
+    int r = lease_dir_open(dirfd, network, &d, e);
+    if (r < 0)
+        return r;
+    if (r > 0)
+        r = lease_of_owner(&d, owner, &l);
+    if (r == -EBADMSG) /* a repair takes the name from the endpoint's record */
+        return 0;
+    if (r == 1 && !streq(l.container, container)) {
+        free(l.container);
+        l.container = xstrdup(container);
+        r = lease_put(&d, &l, true);
+    }
+    return r < 0 ? err_set(e, r, "write the leases of network `%s`", network) : 0;
+}

@@ -97,6 +97,26 @@ int record_note_end(const struct sandbox_record *r, struct err *e)
     return json_write_sealed_at(r->dir, "sandbox.json", j, e);
 }
 
+/* The member NAME of @file; 0 also if there is no such file. */
+static int put_name(int dir, const char *file, const char *name, struct err *e)
+{
+    _cleanup_json_ json_t *j = NULL;
+    int r = json_read_sealed_at(dir, file, &j, e);
+    if (r == -ENOENT) {
+        err_clear(e);
+        return 0;
+    }
+    if (r < 0 || streq(json_str(j, "name"), name))
+        return r;
+    json_put_str(j, "name", name);
+    return json_write_sealed_at(dir, file, j, e);
+}
+
+int record_rename(int dir, const char *name, struct err *e)
+{
+    return put_name(dir, "sandbox.json", name, e);
+}
+
 /* ---- endpoints -------------------------------------------------------------------------------*/
 
 int endpoints_of(int dirfd, const char *path, const char *id, struct endpoint_list *out)
@@ -150,6 +170,12 @@ int member_remove(int dir, const char *id, struct err *e)
     if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)
         return err_set(e, errno, "remove `%s`", file);
     return 0;
+}
+
+int member_rename(int dir, const char *id, const char *name, struct err *e)
+{
+    _cleanup_free_ char *file = member_file(id);
+    return put_name(dir, file, name, e);
 }
 
 static int member_read(int dir, const char *file, struct member *out)

@@ -120,6 +120,8 @@ int record_save(const struct sandbox *sb, uint64_t cookie, struct err *e);
 int record_read(int dir, const char *id, struct sandbox_record *out, struct err *e);
 /** Notes that a sandbox without a monitor is to be destroyed. */
 int record_note_end(const struct sandbox_record *r, struct err *e);
+/** The sandbox has another name from now on, in its record. */
+int record_rename(int dir, const char *name, struct err *e);
 /** A process that keeps a sandbox alive. */
 struct member {
     char *id, *name;
@@ -131,6 +133,8 @@ struct member {
 void member_clear(struct member *m);
 #define _cleanup_member_ __attribute__((cleanup(member_clear)))
 int member_save(const struct sandbox *sb, struct err *e);
+/** The same of its member @id, if that is one. */
+int member_rename(int dir, const char *id, const char *name, struct err *e);
 int member_remove(int dir, const char *id, struct err *e);
 /** Calls @each for every readable member until it returns another number than 0, and returns that. */
 int members_each(int dir, int (*each)(const struct member *m, void *arg), void *arg);
@@ -267,6 +271,11 @@ void ports_event(struct sandbox *sb, const char *what, const struct port_mapping
 /** The owner of a sandbox that lives starts again: keeps the endpoints that it asks for, attaches others, and publishes
  *  its ports. */
 int take_over(struct sandbox *sb, struct err *e);
+
+/* ---- rename.c --------------------------------------------------------------------------------*/
+
+/** Of a sandbox that it has joined: gives it the name of @sb, if it has another one. */
+int rename_later(struct sandbox *sb, struct err *e);
 
 /* ---- names.c ---------------------------------------------------------------------------------*/
 

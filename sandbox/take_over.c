@@ -137,7 +137,10 @@ int take_over(struct sandbox *sb, struct err *e)
 {
     _cleanup_rt_ struct rt *inside = NULL;
     _cleanup_endpoints_ struct endpoint_list all = {0};
-    int r = endpoints_of(sb->dir, ".", sb->id, &all);
+    int r = rename_later(sb, e);
+    if (r < 0)
+        return r;
+    r = endpoints_of(sb->dir, ".", sb->id, &all);
     if (r < 0)
         return err_set(e, r, "read the endpoints of container `%s`", sb->name);
     if (!all.count && !sb->attachment_count)

@@ -301,6 +301,11 @@ int endpoint_publish(struct net *net, struct endpoint *ep, const struct port_map
                      int record_dir, struct err *e);
 int endpoint_unpublish(struct net *net, struct endpoint *ep, const struct port_mappings *less,
                        int record_dir, struct err *e);
+/** The container of @ep has another name: in its record, its lease, the alias of its link and the comments of its ports. All
+ *  of it goes on working. After a failure, part of it may be done; the same call with the name before undoes that. The caller
+ *  holds the lock under which the firewall is rebuilt. */
+int endpoint_rename(struct net *net, struct endpoint *ep, const char *container, int record_dir,
+                    struct err *e);
 /** Deletes UDP and SCTP conntrack entries for published ports of @live that bypass DNAT. They come
  *  from flows that started before the port was published, or while the firewall was missing, and
  *  would last as long as packets come. Other flows are not touched. Publishing calls this; a second

@@ -47,6 +47,9 @@ int lease_examine(int dirfd, const struct pool *pool, const struct lease_request
  *  long as the container's veth may take to disappear. lease_acquire() waits for such an address if
  *  there is no other. -EBADMSG with a text: the lease is damaged, and stays. */
 int lease_release(int dirfd, const char *network, const char *owner, struct err *e);
+/** The lease of @owner, if it holds one, names @container from now on. One that is damaged stays as it is. */
+int lease_rename(int dirfd, const char *network, const char *owner, const char *container,
+                 struct err *e);
 /** The lease of @owner, by one lookup. 1, 0: none, or -errno. The caller clears *@out. */
 int lease_find(int dirfd, const char *network, const char *owner, struct lease *out, struct err *e);
 /** Calls @each for every lease, ordered by address, without taking the lock. Leaves out those that

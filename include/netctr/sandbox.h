@@ -163,6 +163,10 @@ int sandbox_destroy(struct sandboxes *all, const char *id, struct err *e);
 /** With the instance lock held: takes a sandbox off a network though its owner, which would serve it, does not run. */
 int sandboxes_detach(struct sandboxes *s, const char *id, const char *network, struct err *e);
 
+/** With the instance lock held: the container that owns the sandbox @id has another name. What a process serves, such as names,
+ *  that process changes: sandbox_rename(). Accepts "there is none". */
+int sandboxes_rename(struct sandboxes *s, const char *id, const char *name, struct err *e);
+
 /* ---- restore ---------------------------------------------------------------------------------*/
 
 /** Rebuilds the firewall from the living sandboxes; with @only_if_needed, only if it is damaged. */
@@ -376,6 +380,11 @@ void sandbox_ports(struct sandbox *sb, strv *published, strv *waiting, strv *ask
 /** Is it on any network? Does it hold any port? Accept NULL. */
 bool sandbox_has_networks(const struct sandbox *sb);
 bool sandbox_has_ports(const struct sandbox *sb);
+
+/** The container that uses it has another name: its neighbours resolve that and not the one before as soon as this returns. With
+ *  the instance lock held; sandbox_rewrite_files() follows. After a failure, the same call with the name before undoes what is
+ *  done. */
+int sandbox_rename(struct sandbox *sb, const char *name, struct err *e);
 
 /** Writes the /etc files for the first time. */
 int sandbox_write_files(struct sandbox *sb, struct err *e);

@@ -253,6 +253,13 @@ static void test_holder(int dir)
     check(lease_find(dir, "net", "a", &found, NULL) == 1 && ip_equal(&found.address4, &want),
           "found by its owner", "it is not");
     check(lease_find(dir, "net", "b", &none, NULL) == 0, "none is found", "one is");
+    _cleanup_lease_ struct lease renamed = {0};
+    check(lease_rename(dir, "net", "a", "another", NULL) == 0 &&
+              lease_find(dir, "net", "a", &renamed, NULL) == 1 &&
+              streq(renamed.container, "another") && ip_equal(&renamed.address4, &want) &&
+              lease_rename(dir, "net", "b", "another", NULL) == 0 &&
+              lease_rename(dir, "net", "a", "two words", NULL) == -EINVAL,
+          "its container has another name", "it has not");
 }
 
 /* ---- many at once -----------------------------------------------------------------------------*/
