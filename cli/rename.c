@@ -20,7 +20,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 const struct command command_rename = {
     .name = "rename",
     .usage = "NAME NEW",
-    .summary = "Give a container that does not run another name",
-    .example = "netctr rename web web-old\nnetctr stop web && netctr rename web web-old",
+    .summary = "Give a container another name, also while it runs",
+    .example = "netctr rename web web-old",
     .run = run,
 };

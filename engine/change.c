@@ -1,4 +1,4 @@
-/* Changes to a running container: connect, disconnect, publish, unpublish, update. Its monitor makes them, when it
+/* Changes to a running container: connect, disconnect, publish, unpublish, update, rename. Its monitor makes them, when it
  * is asked over the control socket (control.h). The definition is saved after each, so that the next start has the same
  * networks and ports.
  */
@@ -201,6 +201,8 @@ int change_running(void *monitor, const char *what, char *const *words, json_t *
         return disconnect_network(m, words[0], e);
     if (streq(what, "update") && words)
         return update(m, words, e);
+    if (streq(what, "rename") && strv_len(words) == 2)
+        return rename_running(m, words[0], words[1], e);
     err_say(e, -EOPNOTSUPP, "the monitor of container `%s` does not know the request `%s`",
             m->container.spec.name, what);
     err_hint(e, "it was started by another version of netctr: restart the container");

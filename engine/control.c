@@ -141,7 +141,7 @@ static int look_at_monitor(struct asking *a, struct err *e)
 static int reach(struct engine *engine, struct asking *asking, struct err *e)
 {
     const struct timespec pause = {.tv_nsec = 20000000};
-    const char *name = asking->record->spec.name;
+    _cleanup_free_ char *name = store_name_now(&engine->store, &asking->record->spec);
     _cleanup_close_ int dir = store_live_dir(&engine->store, name);
     _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)

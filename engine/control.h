@@ -1,5 +1,5 @@
 /* The control socket of a monitor: RUN/containers/NAME/control, SOCK_SEQPACKET, for root only. The network of a running
- * container is changed by its monitor, which holds the ports and the endpoints; so are its limits. So there is one writer, and a change is
+ * container is changed by its monitor, which holds the ports and the endpoints; so are its limits and its name. So there is one writer, and a change is
  * completed or undone even if the command that asked for it is killed.
  *
  * One request a connection, a JSON object {"do": WHAT, "words": [WORD, …], "answer": "json"}, and one answer, a JSON object

@@ -10,10 +10,14 @@
 static int check_joined(struct monitor *m, struct err *e)
 {
     const char *name;
+    struct spec *s = &m->request->spec;
     _cleanup_record_ struct record other = {0};
-    return network_word(m->request->spec.network, &name) == NETWORK_WORD_CONTAINER
-               ? engine_find(m->engine, name, &other, e)
-               : 0;
+    if (network_word(s->network, &name) != NETWORK_WORD_CONTAINER)
+        return 0;
+    int r = engine_find(m->engine, name, &other, e);
+    if (r == 0)
+        s->network_of = xstrdup(other.spec.id);
+    return r;
 }
 
 /* As before a run, except for what only counts while it runs: the caller's own limits, free ports. */

@@ -41,11 +41,9 @@ int engine_find_locked(struct engine *engine, const char *name, struct record *o
     return r == 0 && may_be_dead(out) ? clear_found(engine, out, e) : r;
 }
 
-int engine_find(struct engine *engine, const char *name, struct record *out, struct err *e)
+/* Unlocks. @r: what looking for *@out has returned. */
+static int finish(struct engine *engine, int lock, int r, struct record *out, struct err *e)
 {
-    *out = (struct record){0};
-    int lock = helpers_store_lock(engine, e);
-    int r = lock < 0 ? lock : store_find(&engine->store, name, out, e);
     bool dead = r == 0 && may_be_dead(out);
     if (dead)
         r = clear_found(engine, out, e);
@@ -53,6 +51,43 @@ int engine_find(struct engine *engine, const char *name, struct record *out, str
     if (dead)
         store_empty_trash(&engine->store);
     return r;
+}
+
+int engine_find(struct engine *engine, const char *name, struct record *out, struct err *e)
+{
+    *out = (struct record){0};
+    int lock = helpers_store_lock(engine, e);
+    int r = lock < 0 ? lock : store_find(&engine->store, name, out, e);
+    return finish(engine, lock, r, out, e);
+}
+
+/* ---- once more -------------------------------------------------------------------------------*/
+
+static int find_again(struct engine *engine, const struct record *r, struct record *out,
+                      struct err *e)
+{
+    _cleanup_free_ char *name = store_name_now(&engine->store, &r->spec);
+    int code = store_find_named(&engine->store, name, out, e);
+    if (code < 0 || streq(out->spec.id, r->spec.id))
+        return code;
+    record_clear(out);
+    return err_say(e, -ENOENT, "no such container `%s`", r->spec.id);
+}
+
+int engine_find_again_locked(struct engine *engine, const struct record *r, struct record *out,
+                             struct err *e)
+{
+    int code = find_again(engine, r, out, e);
+    return code == 0 && may_be_dead(out) ? clear_found(engine, out, e) : code;
+}
+
+int engine_find_again(struct engine *engine, const struct record *r, struct record *out,
+                      struct err *e)
+{
+    *out = (struct record){0};
+    int lock = helpers_store_lock(engine, e);
+    int code = lock < 0 ? lock : find_again(engine, r, out, e);
+    return finish(engine, lock, code, out, e);
 }
 
 /* ---- all -------------------------------------------------------------------------------------*/

@@ -30,6 +30,14 @@ char *engine_sandbox_id(int run_dir, const char *id);
 /** With the store locked: engine_find() by the name alone. */
 int engine_find_locked(struct engine *engine, const char *name, struct record *out, struct err *e);
 
+/** engine_find() for the container of @r, which may have been renamed since @r was read. -ENOENT with a text: it is gone, also
+ *  if another one has its name. */
+int engine_find_again(struct engine *engine, const struct record *r, struct record *out,
+                      struct err *e);
+/** The same with the store locked. */
+int engine_find_again_locked(struct engine *engine, const struct record *r, struct record *out,
+                             struct err *e);
+
 /* ---- sysctls.c -------------------------------------------------------------------------------*/
 
 /** May a container with the network of @s have its sysctls? -EINVAL with a text. */

@@ -15,6 +15,12 @@ struct monitor monitor_new(struct engine *engine, struct run_request *request, s
                             .seed = HELPERS_SEED_INIT};
 }
 
+void monitor_set_title(const struct monitor *m)
+{
+    _cleanup_free_ char *title = xasprintf("netctr monitor of %s", m->container.spec.name);
+    proc_set_title(title);
+}
+
 int lock_patiently(struct monitor *m, struct err *e)
 {
     int lock = store_lock(&m->engine->store, e);

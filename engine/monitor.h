@@ -27,6 +27,8 @@ struct monitor {
 
 /* monitor.c */
 struct monitor monitor_new(struct engine *engine, struct run_request *request, struct loop *loop);
+/** With the name of its container, for `ps` of the host. */
+void monitor_set_title(const struct monitor *m);
 /** Closes and frees, except the loop; undoes nothing. */
 void monitor_clear(struct monitor *m);
 /** The spec: the container's once its name is claimed, before that the request's. */
@@ -43,6 +45,10 @@ int lock_to_leave(struct monitor *m, struct err *e);
 /* run.c */
 /** Takes the container's name, and cleans up if a dead monitor has it. */
 int monitor_claim(struct monitor *m, struct err *e);
+
+/* rename.c */
+/** Gives the container @id, which is that of @m, another name. */
+int rename_running(struct monitor *m, const char *name, const char *id, struct err *e);
 
 /* monitor_sandbox.c */
 /** The sandbox of the container, in memory: its own, or the one that it shares, which must live. */

@@ -16,6 +16,14 @@ static int make_room(const struct port_mappings *list, void *monitor, struct err
     return moved;
 }
 
+/* Its owner may have been renamed when its monitor was killed. */
+static int clear_holder(struct engine *engine, const struct lease *holder, struct err *e)
+{
+    const struct spec known = {.id = holder->owner, .name = holder->container};
+    _cleanup_free_ char *name = store_name_now(&engine->store, &known);
+    return engine_clear_if_dead(engine, name, e);
+}
+
 static bool free_addresses(const struct lease *holder, void *monitor)
 {
     struct engine *engine = ((struct monitor *)monitor)->engine;
@@ -23,8 +31,7 @@ static bool free_addresses(const struct lease *holder, void *monitor)
     _cleanup_close_ int lock = helpers_store_lock(engine, &why);
     int r = lock;
     if (r >= 0)
-        r = holder ? engine_clear_if_dead(engine, holder->container, &why)
-                   : engine_repair(engine, &gc_quietly, &why);
+        r = holder ? clear_holder(engine, holder, &why) : engine_repair(engine, &gc_quietly, &why);
     if (r < 0)
         warn("%s", why.text);
     return holder ? r > 0 : r == 0;
@@ -103,15 +110,33 @@ static int join_namespace(struct monitor *m, const struct record *r, struct err 
     return 0;
 }
 
+/* By its id, once that is known: it may have another name by now. If it has been removed, one with its name takes its
+ * place. */
+static int find_owner(struct monitor *m, const char *name, struct record *out, struct err *e)
+{
+    struct spec *s = monitor_spec(m);
+    int code = s->network_of ? engine_find(m->engine, s->network_of, out, e) : -ENOENT;
+    if (code == -ENOENT) {
+        err_clear(e);
+        code = engine_find(m->engine, name, out, e);
+    }
+    if (code == 0 && !streq(s->network_of, out->spec.id)) {
+        free(s->network_of);
+        s->network_of = xstrdup(out->spec.id);
+    }
+    return code;
+}
+
 /* The sandbox of the container @name, which lives also if others share it and the container has ended. */
 static int share(struct monitor *m, const char *name, struct sandbox_request *request,
                  struct err *e)
 {
     _cleanup_record_ struct record r = {0};
     _cleanup_sandbox_record_ struct sandbox_record sandbox = {.dir = -1};
-    int code = engine_find(m->engine, name, &r, e);
+    int code = find_owner(m, name, &r, e);
     if (code < 0)
         return code;
+    name = r.spec.name;
     if (r.spec.network_mode == NETWORK_HOST && r.status == STATUS_RUNNING)
         return err_say(e, -EINVAL, "container `%s` has no network of its own", name);
     _cleanup_close_ int dir = store_live_dir(&m->engine->store, r.spec.name);

@@ -27,10 +27,14 @@ int engine_refuse_paused(const struct engine *engine, const struct record *r, st
 static int look_again(struct engine *engine, const struct record *r, struct record *now,
                       struct err *e)
 {
-    int code = engine_find(engine, r->spec.name, now, e);
-    if (code == 0 && !streq(now->spec.id, r->spec.id))
-        return err_say(e, -ENOENT, "no such container `%s`", r->spec.id);
+    int code = engine_find_again(engine, r, now, e);
     return code == 0 && now->status != STATUS_RUNNING ? engine_not_running(now, e) : code;
+}
+
+static bool was_asked(struct engine *engine, const struct record *now)
+{
+    _cleanup_free_ char *name = store_name_now(&engine->store, &now->spec);
+    return container_was_asked(&engine->store, name);
 }
 
 /* No lock is held, because freezing may take seconds. A command that ends a container marks it before it thaws it. So
@@ -38,9 +42,9 @@ static int look_again(struct engine *engine, const struct record *r, struct reco
  * survived a SIGTERM. */
 static int freeze(struct engine *engine, const struct record *now, struct err *e)
 {
-    bool asked_before = container_was_asked(&engine->store, now->spec.name);
+    bool asked_before = was_asked(engine, now);
     int code = container_freeze(&engine->store, &now->spec, e);
-    if (code < 0 || asked_before || !container_was_asked(&engine->store, now->spec.name))
+    if (code < 0 || asked_before || !was_asked(engine, now))
         return code;
     (void)container_thaw(&engine->store, &now->spec, NULL);
     return err_say(e, -ESRCH, "the container is ending");

@@ -113,7 +113,8 @@ static int redefine(struct engine *engine, const struct record *r, const char *w
     _cleanup_record_ struct record now = {0};
     struct spec *s = &now.spec;
     _cleanup_close_ int lock = store_lock(&engine->store, e);
-    int code = lock < 0 ? lock : store_find_named(&engine->store, r->spec.name, &now, e);
+    _cleanup_free_ char *name = store_name_now(&engine->store, &r->spec);
+    int code = lock < 0 ? lock : store_find_named(&engine->store, name, &now, e);
     if (code == 0 && (!is_only_defined(&now) || !streq(s->id, r->spec.id)))
         code = err_say(e, -ESTALE, "container `%s` is being started", r->spec.name);
     if (code == 0)

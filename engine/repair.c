@@ -56,12 +56,13 @@ int engine_clear_dead(struct engine *engine, const struct record *r, struct reco
                       struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&engine->store, e);
-    int code = lock < 0 ? lock : store_find_named(&engine->store, r->spec.name, now, e);
+    _cleanup_free_ char *name = store_name_now(&engine->store, &r->spec);
+    int code = lock < 0 ? lock : store_find_named(&engine->store, name, now, e);
     if (code == 0 && now->status == STATUS_DEAD)
-        code = engine_cleanup_dead(engine, r->spec.name, false, e);
+        code = engine_cleanup_dead(engine, name, false, e);
     record_clear(now);
     if (code == 0 || code == -EWOULDBLOCK) /* another command was faster */
-        code = store_find_named(&engine->store, r->spec.name, now, e);
+        code = store_find_named(&engine->store, name, now, e);
     if (code == 0 && now->status == STATUS_DEAD)
         code = err_say(e, -EBUSY, "what its dead monitor left could not be cleaned up");
     return code;

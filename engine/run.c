@@ -285,8 +285,7 @@ static int leave(struct monitor *m, bool keep, int status, struct err *e)
 static void become_monitor(const struct monitor *m)
 {
     oom_score_of_monitor();
-    _cleanup_free_ char *title = xasprintf("netctr monitor of %s", m->container.spec.name);
-    proc_set_title(title);
+    monitor_set_title(m);
 }
 
 /* From the claim to a running program. */
@@ -390,14 +389,15 @@ static int step_back(struct monitor *m, const struct err *failure, struct err *e
     return claim_again(m, &spec, status, why, e);
 }
 
-/* After the pause. Returns 1 if the container has been stopped. Its networks may have been changed as well, so the definition
- * is read again. */
+/* After the pause. Returns 1 if the container has been stopped. Its networks and its name may have been changed as well, so the
+ * definition is read again. */
 static int stop_waiting(struct monitor *m, struct err *e)
 {
     struct container *c = &m->container;
     _cleanup_close_ int lock = lock_patiently(m, e);
     int r = lock < 0 ? lock : container_reread(c, e);
     int asked = r < 0 ? r : is_to_end(c, e);
+    monitor_set_title(m);
     return asked ? asked : container_set_restarting(c, false, c->exit_status, e);
 }
 

@@ -15,7 +15,7 @@ enum network_word network_word(const char *text, const char **rest)
         word = NETWORK_WORD_HOST;
     else if (streq(text, "none"))
         word = NETWORK_WORD_NONE;
-    else if ((after = skip_prefix(text, "container:")))
+    else if ((after = skip_prefix(text, NETWORK_OF)))
         word = NETWORK_WORD_CONTAINER;
     else if ((after = skip_prefix(text, "ns:")))
         word = NETWORK_WORD_NS;

@@ -50,8 +50,8 @@ static int lives_by_now(struct engine *engine, const struct record *r, struct at
                         struct err *e)
 {
     _cleanup_record_ struct record now = {0};
-    if (engine_find(engine, r->spec.name, &now, NULL) < 0 || !streq(now.spec.id, r->spec.id) ||
-        now.status == STATUS_EXITED || now.status == STATUS_DEAD)
+    if (engine_find_again(engine, r, &now, NULL) < 0 || now.status == STATUS_EXITED ||
+        now.status == STATUS_DEAD)
         return code;
     err_clear(e);
     return now.failure ? does_not_run_yet(a, now.failure, e) : 0;
@@ -67,7 +67,7 @@ static int start_waiting(struct engine *engine, const struct record *r, struct a
         return does_not_run_yet(a, r->failure, e);
     int code = engine_stop(engine, r, MARK_UNTIL_BOOT, 0, e);
     if (code == 0)
-        code = engine_find(engine, r->spec.name, &now, e);
+        code = engine_find_again(engine, r, &now, e);
     if (code < 0 || now.status != STATUS_EXITED)
         return code;
     a->patient = true;
@@ -92,7 +92,7 @@ static int start(struct engine *engine, const struct record *r, struct attempt *
     for (int tries = 0; code == -ESTALE && tries < TRIES_MAX; tries++) {
         record_clear(&now);
         err_clear(e);
-        code = engine_find(engine, r->spec.name, &now, e);
+        code = engine_find_again(engine, r, &now, e);
         if (code == 0 && now.status == STATUS_EXITED)
             code = start_ended(engine, &now, a, e);
     }
@@ -138,7 +138,7 @@ int engine_restart(struct engine *engine, const struct record *r, uint64_t secon
     if (code == 0 && !ended)
         code = engine_stop(engine, r, MARK_END_ASKED, seconds, e);
     if (code == 0)
-        code = engine_find(engine, r->spec.name, &now, e);
+        code = engine_find_again(engine, r, &now, e);
     if (code == 0)
         code = engine_start(engine, &now, e);
     if (code == 0)

@@ -26,7 +26,8 @@ static int await_end(struct engine *engine, const struct record *r, struct err *
     if (pidfd_wait(monitor, 5000) < 0)
         return err_say(e, -ETIMEDOUT, "container `%s` does not end", r->spec.name);
     int lock = store_lock(&engine->store, e);
-    int code = lock < 0 ? lock : engine_clear_if_dead(engine, r->spec.name, e);
+    _cleanup_free_ char *name = store_name_now(&engine->store, &r->spec);
+    int code = lock < 0 ? lock : engine_clear_if_dead(engine, name, e);
     close_fd(lock);
     store_empty_trash(&engine->store);
     return code < 0 ? code : 0;
@@ -90,16 +91,6 @@ static int stop_record(struct engine *engine, const struct record *r, uint64_t w
     return code == 0 ? await_end(engine, r, e) : code;
 }
 
-/* The container of @r as it is now: it may be in another run. */
-static int look_again(struct engine *engine, const struct record *r, struct record *now,
-                      struct err *e)
-{
-    int code = engine_find(engine, r->spec.name, now, e);
-    return code == 0 && !streq(now->spec.id, r->spec.id)
-               ? err_say(e, -ENOENT, "no such container `%s`", r->spec.id)
-               : code;
-}
-
 int engine_settle(struct engine *engine, const struct record *r, bool ends, struct record *now,
                   struct err *e)
 {
@@ -107,7 +98,7 @@ int engine_settle(struct engine *engine, const struct record *r, bool ends, stru
     int64_t stopped = 0;
     for (int tries = 0; tries < 2000; tries++) {
         record_clear(now);
-        int code = look_again(engine, r, now, e);
+        int code = engine_find_again(engine, r, now, e);
         if (code < 0 || now->status != STATUS_CREATING)
             return code;
         if (proc_stays_stopped(now->monitor, &stopped) &&
@@ -122,10 +113,8 @@ int engine_ask_end(struct engine *engine, const struct record *r, enum mark mark
                    struct record *now, struct err *e)
 {
     _cleanup_close_ int lock = store_lock(&engine->store, e);
-    int code = lock < 0 ? lock : engine_find_locked(engine, r->spec.name, now, e);
-    if (code == 0 && !streq(now->spec.id, r->spec.id))
-        code = err_say(e, -ENOENT, "no such container `%s`", r->spec.id);
-    return code == 0 ? container_ask_end(&engine->store, r->spec.name, mark, e) : code;
+    int code = lock < 0 ? lock : engine_find_again_locked(engine, r, now, e);
+    return code == 0 ? container_ask_end(&engine->store, now->spec.name, mark, e) : code;
 }
 
 /* What waits for the end reports failures. */
@@ -174,8 +163,8 @@ int engine_kill(struct engine *engine, const struct record *r, int sig, struct e
     _cleanup_record_ struct record now = {0};
     bool ends = sig == SIGKILL || sig == SIGTERM || sig == SIGINT || sig == SIGQUIT ||
                 sig == spec_stop_signal(&r->spec);
-    int code =
-        ends ? engine_ask_end(engine, r, MARK_END_ASKED, &now, e) : look_again(engine, r, &now, e);
+    int code = ends ? engine_ask_end(engine, r, MARK_END_ASKED, &now, e)
+                    : engine_find_again(engine, r, &now, e);
     bool begins = code == 0 && now.status == STATUS_CREATING;
     if (begins)
         code = engine_settle(engine, r, ends, &now, e);
@@ -209,18 +198,19 @@ static int remove_locked(struct engine *engine, const struct record *r, struct e
 {
     _cleanup_record_ struct record now = {0};
     _cleanup_close_ int lock = store_lock(&engine->store, e);
-    int code = lock < 0 ? lock : store_find_named(&engine->store, r->spec.name, &now, e);
+    _cleanup_free_ char *name = store_name_now(&engine->store, &r->spec);
+    int code = lock < 0 ? lock : store_find_named(&engine->store, name, &now, e);
     if (code == -ENOENT || (code == 0 && !streq(now.spec.id, r->spec.id))) {
         err_clear(e);
         return 0;
     }
     /* Its exit record could not be written, on a full disk for example; it is not needed any more. */
     if (code == 0 && now.status == STATUS_DEAD)
-        return engine_cleanup_dead(engine, r->spec.name, true, e);
+        return engine_cleanup_dead(engine, name, true, e);
     if (code == 0 && now.status != STATUS_EXITED)
         return refuse_running(&now, e);
-    if (code == 0 && (code = container_remove(&engine->store, r->spec.name, &now.spec, e)) == 0)
-        engine_event(engine, r, "destroy", NULL);
+    if (code == 0 && (code = container_remove(&engine->store, name, &now.spec, e)) == 0)
+        engine_event(engine, &now, "destroy", NULL);
     return code;
 }
 

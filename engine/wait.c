@@ -40,8 +40,8 @@ static int status_of_event(struct engine *engine, const struct record *r, int *s
  * after it; only then can a command clean up. */
 static bool lingers(const struct record *now, const struct record *r)
 {
-    return streq(now->spec.id, r->spec.id) && now->status != STATUS_EXITED &&
-           now->monitor == r->monitor && now->monitor_start == r->monitor_start;
+    return now->status != STATUS_EXITED && now->monitor == r->monitor &&
+           now->monitor_start == r->monitor_start;
 }
 
 /* Finds a container whose monitor has ended. If that was killed, this cleans up after it. */
@@ -52,7 +52,7 @@ static int find_ended(struct engine *engine, const struct record *r, struct reco
     int code = 0;
     for (int tries = 0; tries < LINGER_TRIES; tries++) {
         record_clear(now);
-        code = engine_find(engine, r->spec.name, now, e);
+        code = engine_find_again(engine, r, now, e);
         if (code < 0 || !lingers(now, r))
             break;
         nanosleep(&moment, NULL);
@@ -74,7 +74,7 @@ int engine_wait(struct engine *engine, const struct record *r, int *status, stru
     if (code < 0 && code != -ENOENT)
         return code;
     err_clear(e);
-    if (code < 0 || !streq(now.spec.id, r->spec.id) || now.status != STATUS_EXITED)
+    if (code < 0 || now.status != STATUS_EXITED)
         return status_of_event(engine, r, status, e);
     *status = now.exit_status;
     return 0;

@@ -109,8 +109,13 @@ int container_redefine(struct store *store, const struct spec *spec, struct err 
 int container_reread(struct container *c, struct err *e)
 {
     _cleanup_json_ json_t *j = NULL;
+    _cleanup_free_ char *name = store_name_now(c->store, &c->spec);
     struct spec now = {0};
-    int r = store_read_definition(c->store, c->spec.name, &j, &now, e);
+    int r = store_read_definition(c->store, name, &j, &now, e);
+    if (r == 0 && !streq(now.id, c->spec.id)) {
+        spec_clear(&now);
+        r = err_say(e, -ENOENT, "no such container `%s`", c->spec.id);
+    }
     if (r < 0)
         return r;
     spec_clear(&c->spec);
@@ -217,6 +222,9 @@ static int require_current(const struct container *c, struct err *e)
 int container_restart_claim(struct store *store, struct spec *spec, struct container *out,
                             struct err *e)
 {
+    _cleanup_free_ char *name = store_name_now(store, spec);
+    if (!streq(name, spec->name))
+        return err_say(e, -ESTALE, "container `%s` was renamed a moment ago", spec->name);
     int lives = file_exists_at(store->live_fd, spec->name);
     if (lives != 0)
         return lives < 0 ? err_set(e, lives, "look for container `%s`", spec->name)

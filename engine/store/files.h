@@ -50,8 +50,15 @@ int userns_from_json(const json_t *j, struct spec *s, struct err *e);
 int store_read_definition(struct store *s, const char *name, json_t **j, struct spec *spec,
                           struct err *e);
 
-/** In a definition that gives another name: the one before, which holds as long as the directory has it. */
+#define CONFIG_FILE "config.json"
+#define STATE_FILE "state.json"
+/** In a definition or a state while the container is renamed: the name before, which holds as long as its directory has
+ *  it. */
 #define FORMER_NAME "former_name"
+/** RUN/renaming: a symbolic link, "OLD NEW". */
+#define RENAMING "renaming"
+/** Right after the store has been locked: ends a rename whose process was killed. (renaming.c) */
+void store_settle_rename(struct store *s);
 
 /** In the exit record of a container that `create` has made. A netctr that does not know it sees an ended one. */
 #define NEVER_RAN "never_ran"

@@ -73,6 +73,12 @@ char *ids_name(struct store *s, const char *id)
     return valid_name(name) ? xstrdup(name) : NULL;
 }
 
+char *store_name_now(struct store *s, const struct spec *spec)
+{
+    char *name = id_is_whole(spec->id) ? ids_name(s, spec->id) : NULL;
+    return name ? name : xstrdup(spec->name);
+}
+
 /* ---- gc --------------------------------------------------------------------------------------*/
 
 static int by_text(const void *a, const void *b)

@@ -21,7 +21,10 @@ static int lock_store(struct store *s, int operation, struct err *e)
         err_hint(e, "the next command makes it again, and ends what ran without it");
         return -ESTALE;
     }
-    return fd < 0 ? store_cannot_lock(fd, s->run_fd, s->run, e) : fd;
+    if (fd < 0)
+        return store_cannot_lock(fd, s->run_fd, s->run, e);
+    store_settle_rename(s);
+    return fd;
 }
 
 int store_lock(struct store *s, struct err *e)

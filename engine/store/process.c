@@ -115,12 +115,30 @@ static char *layers_of(const struct store *s, const struct spec *spec)
     return xasprintf("%s/containers/%s", s->root, spec->name);
 }
 
-int container_create(struct container *c, struct err *e)
+static void find_places(struct container *c)
 {
     free(c->layers);
     free(c->mount_point);
     c->layers = layers_of(c->store, &c->spec);
     c->mount_point = xasprintf("%s/containers/%s", c->store->run, c->spec.name);
+}
+
+/* What its process mounts has been mounted; the kernel does not look at the paths again. */
+void container_renamed(struct container *c, const char *name)
+{
+    struct plan *plan = &c->process.plan;
+    free(c->spec.name);
+    c->spec.name = xstrdup(name);
+    if (c->layers)
+        find_places(c);
+    plan->name = c->spec.name;
+    plan->layers = c->layers;
+    plan->mount_point = c->mount_point;
+}
+
+int container_create(struct container *c, struct err *e)
+{
+    find_places(c);
     container_plan(c);
     if (c->owner_fd >= 0)
         c->process.plan.namespaces[PLAN_USER] =

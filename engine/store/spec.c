@@ -25,6 +25,7 @@ void spec_clear(struct spec *s)
     }
     free(s->volumes);
     free(s->network);
+    free(s->network_of);
     strv_free(s->networks);
     strv_free(s->publish);
     strv_free(s->published);
@@ -162,6 +163,7 @@ json_t *spec_to_json(const struct spec *s)
     json_object_set_new(j, "caps", json_integer((json_int_t)s->caps));
     json_object_set_new(j, "ambient_caps", json_integer((json_int_t)s->ambient_caps));
     json_put_str(j, "network", s->network);
+    json_put_str(j, "network_of", s->network_of);
     json_put_strv(j, "networks", s->networks);
     json_put_strv(j, "publish", s->publish);
     json_put_strv(j, "published", s->published);
@@ -257,6 +259,7 @@ int spec_from_json(const json_t *j, struct spec *s, struct err *e)
         .caps = (uint64_t)json_int(j, "caps", 0),
         .ambient_caps = (uint64_t)json_int(j, "ambient_caps", 0),
         .network = xstrdup(json_str(j, "network")),
+        .network_of = xstrdup(json_str(j, "network_of")),
         .networks = json_strv(j, "networks"),
         .publish = json_strv(j, "publish"),
         .published = json_strv(j, "published"),

@@ -56,7 +56,7 @@ int container_save_state(struct container *c, struct err *e)
 static int check_name(const json_t *j, const char *name, struct err *e)
 {
     const char *own = json_str(j, "name");
-    if (!name || !own || streq(own, name))
+    if (!name || !own || streq(own, name) || streq(json_str(j, FORMER_NAME), name))
         return 0;
     return err_say(e, -EBADMSG, "state file `state.json` is container `%s`'s", own);
 }

@@ -154,6 +154,20 @@ int store_read_definition(struct store *s, const char *name, json_t **j, struct 
     return r;
 }
 
+/* The container whose network it shares may have been renamed. An id, or the first digits of one, stays as it was given. */
+static void name_owner(struct store *s, struct spec *spec)
+{
+    const char *word = spec->network_of ? skip_prefix(spec->network, NETWORK_OF) : NULL;
+    if (!word || skip_prefix(spec->network_of, word))
+        return;
+    _cleanup_free_ char *name =
+        id_is_whole(spec->network_of) ? ids_name(s, spec->network_of) : NULL;
+    if (!name || streq(name, word))
+        return;
+    free(spec->network);
+    spec->network = xasprintf(NETWORK_OF "%s", name);
+}
+
 static int read_record(struct store *s, const char *name, struct record *out, struct err *e)
 {
     *out = (struct record){.status = STATUS_EXITED};
@@ -161,6 +175,7 @@ static int read_record(struct store *s, const char *name, struct record *out, st
     int r = store_read_definition(s, name, &j, &out->spec, e);
     if (r < 0)
         return r;
+    name_owner(s, &out->spec);
     const json_t *ended = json_object_get(j, "exit");
     out->exit_status = (int)json_int(ended, "status", 0);
     out->finished = json_int(ended, "finished", 0);

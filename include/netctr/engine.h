@@ -257,7 +257,8 @@ int engine_diff(struct engine *engine, const struct record *r, plan_change each,
  *  limit, nothing is changed. */
 int engine_update(struct engine *engine, const struct record *r, const struct update_request *q,
                   struct err *e);
-/** Gives a container that does not run another name. -EBUSY with a text if it runs, or others use its network. */
+/** Gives a container another name, whether it runs or not; what it does goes on. -EEXIST with a text when the name is in
+ *  use. */
 int engine_rename(struct engine *engine, const struct record *r, const char *name, struct err *e);
 /** Waits until a container has ended and is not restarted; *@status is the exit status of its last run, also if it has been
  *  removed meanwhile. */

@@ -94,6 +94,8 @@ struct stop_rule {
     uint64_t seconds; /**< if @timed: until it is killed, or STOP_NEVER_KILLS; else STOP_SECONDS */
 };
 
+#define NETWORK_OF \
+    "container:" /**< before the name or the id of the container whose network it shares */
 enum network_mode {
     NETWORK_OWN, /**< a network namespace other than the host's */
     NETWORK_HOST,
@@ -134,7 +136,8 @@ struct spec {
     uint64_t caps;         /**< bounding set, one bit a capability */
     uint64_t ambient_caps; /**< what a @user other than root keeps: those added by name */
     enum network_mode network_mode;
-    char *network;    /**< for display: "default", "a,b", "none", "host", "container:x" */
+    char *network;    /**< for display: "default", "a,b", "none", "host", NETWORK_OF "x" */
+    char *network_of; /**< id of the container whose network it shares; NULL: not known yet */
     strv networks;    /**< as requested: values of --network */
     strv publish;     /**< as requested: "8080:80" */
     strv published;   /**< as in `ps`: "0.0.0.0:8080->80/tcp" */
@@ -221,6 +224,8 @@ bool record_waits(const struct record *r);
 int store_find(struct store *s, const char *name_or_id, struct record *out, struct err *e);
 /** The same by its name alone, so a missing one is not searched for in the list. */
 int store_find_named(struct store *s, const char *name, struct record *out, struct err *e);
+/** The name of the container of @spec at this moment: it may have been renamed since @spec was read. Caller frees. */
+char *store_name_now(struct store *s, const struct spec *spec);
 /** Calls @each for every container, sorted by creation; a negative result ends the walk. Containers with damaged files
  *  are warned about and skipped. */
 int store_each(struct store *s, int (*each)(const struct record *r, void *arg), void *arg,
@@ -383,9 +388,11 @@ int container_save_definition(struct container *c, struct err *e);
 /** Replaces the definition of a container that does not run, or waits; its exit record stays. The store must be
  *  locked. */
 int container_redefine(struct store *store, const struct spec *spec, struct err *e);
-/** Gives a container that has no run directory another name. Killed on the way, it has one name or the other. -EEXIST with a
- *  text when the name is in use. The store must be locked. */
+/** Gives a container another name; if it runs, its monitor calls this, and container_renamed() after it. Killed on the way, it
+ *  has one name or the other. -EEXIST with a text when the name is in use. The store must be locked. */
 int container_rename(struct store *store, const struct spec *spec, const char *name, struct err *e);
+/** The same in the memory of its monitor. */
+void container_renamed(struct container *c, const char *name);
 /** Reads the definition of a container that waits again: it may have been replaced. The store must be locked. */
 int container_reread(struct container *c, struct err *e);
 /** Of a claimed container that is not to run now: says so in its definition. container_release_name() must follow. */
