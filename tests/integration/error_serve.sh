@@ -110,3 +110,33 @@ unpublish() {
     fail_each unpublish k 8085
 }
 t 'unpublish, a call of the monitor fails' unpublish
+
+# Everything that shows its name.
+named() { # NAME: yes, no
+    [ -e "$state/containers/$1" ] && echo yes || echo no
+    [ -e "$run_state/containers/$1" ] && echo yes || echo no
+    is_in "$(sandbox_of "$1")/sandbox.json" "\"$1\""
+    is_in "$(sandbox_of "$1")/endpoint.default.json" "\"$1\""
+    grep -qs "$(sandbox_of "$1" | sed 's,.*/,,')" "$run_state/leases/default"/10.* &&
+        { grep -qsw "$1" "$run_state/leases/default"/10.* && echo yes || echo no; }
+    find "$run_state/dns/network/default/$1" -type l 2>/dev/null | grep -q . && echo yes || echo no
+}
+renames() {
+    local points=6 lives_as
+    prepare() {
+        "${nc[@]}" run -d --name old "${everything[@]:2}" "$box" sh -c 'mkdir /www; exec httpd -f -h /www' >"$tmp/out"
+        await=(--with "$(jq .monitor "$run_state/containers/old/state.json")")
+    }
+    after_strike() {
+        [ ! -e "$run_state/renaming" ] || bad 'the rename has not ended'
+        if ! ended_by_itself; then
+            lives_as=$(names | grep -x 'k\|old')
+            expect "named $lives_as" yes
+            [ "$status" != 0 ] || [ "$lives_as" = k ] || bad 'it is not renamed'
+            page 8080 || bad 'the container does not answer any more'
+        fi
+        [ ! -e "$state/containers/old" ] || next_command rename old k
+    }
+    fail_each rename old k
+}
+t 'rename, a call of the monitor fails' renames
