@@ -44,7 +44,13 @@ static int leave_or_own(struct sandbox *sb, bool *last, struct err *e)
     if (r != -EWOULDBLOCK)
         return r < 0 ? err_set(e, r, "lock sandbox %s", sb->id) : 0;
     const struct ending x = {.all = sb->all, .id = sb->id, .name = sb->name, .dir = sb->dir};
-    return withdraw_member(&x, sb->member, e);
+    r = withdraw_member(&x, sb->member, e);
+    if (r < 0)
+        return r;
+    /* Under the same lock: one that leaves at the same time must see whether it is the last. */
+    sb->netns = close_fd(sb->netns);
+    sb->lock = close_fd(sb->lock);
+    return 0;
 }
 
 /* Late: the kernel then dismantles the namespace under RTNL, and other netlink requests have to wait. */
