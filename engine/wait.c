@@ -36,7 +36,7 @@ static int status_of_event(struct engine *engine, const struct record *r, int *s
     return code;
 }
 
-/* Does the record still tell of the monitor that has died? The processes that it leaves hold its lock, too, and die a moment
+/* Does the record still name the monitor that has died? The processes that it leaves hold its lock, too, and die a moment
  * after it; only then can a command clean up. */
 static bool lingers(const struct record *now, const struct record *r)
 {

@@ -24,7 +24,7 @@ no_helpers() {
     { ps -C netctr -o stat=,args= || true; } |
         awk '$1 !~ /^Z/ && ($2 == "[netctr]" || $2 " " $3 ~ /^netctr (helper|names)/) { n++ } END { exit n > 0 }'
 }
-# Those that a test has stopped go on. A command replaces them only once they have stood still for a second and a
+# Those that a test has stopped go on. A command replaces them only once they have been stopped for a second and a
 # half, so a test could wait for that in vain.
 helpers_go_on() {
     # shellcheck disable=SC2046
