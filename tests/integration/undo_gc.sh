@@ -135,6 +135,7 @@ t 'what cannot be released does not block read-only commands' no_directory_of_na
 
 # By the helper: it logs that once, and retries slowly.
 no_haste() {
+    trap 'umount "$run_state/containers/k/mount" 2>/dev/null || true' EXIT # also if the test fails: for the next ones
     netctr run -d --name keeps "$box" sleep 1000 >/dev/null
     netctr run -d --name k -p 8080:80 "$box" sleep 1000 >/dev/null
     wait_for 5 helpers_work
@@ -142,10 +143,13 @@ no_haste() {
     mount -t tmpfs tmpfs "$run_state/containers/k/mount"
     kill -KILL "$(monitor_of k)"
     wait_for 3 test -s "$run_state/helpers/log"
-    local first
+    local first lines
     first=$(sh -c 'echo $$')
     sleep 3
-    assert_eq "$(cut -d: -f1-3 "$run_state/helpers/log")" 'netctr: warning: remove the run directory of container `k`' 'its log'
+    assert_eq "$(cut -d: -f1-3 "$run_state/helpers/log" | sort -u)" 'netctr: warning: remove the run directory of container `k`' 'its log'
+    # On a slow machine the standby may take over, and logs it once more. There were four tries or more.
+    lines=$(wc -l <"$run_state/helpers/log")
+    [ "$lines" -le $((slowness > 1 ? 2 : 1)) ] || fail "$lines lines"
     [ $(($(sh -c 'echo $$') - first)) -lt 30 ] || fail 'it tries all the time'
     assert_lacks "$(nft list ruleset)" 8080
     umount "$run_state/containers/k/mount"
@@ -157,7 +161,7 @@ no_haste() {
     mkdir "$run_state/containers/k/mount"
     mount -t tmpfs tmpfs "$run_state/containers/k/mount"
     kill -KILL "$(monitor_of k)"
-    wait_for 3 eval '[ "$(wc -l <"$run_state/helpers/log")" = 2 ]'
+    wait_for 3 eval '[ "$(wc -l <"$run_state/helpers/log")" -gt "$lines" ]'
     umount "$run_state/containers/k/mount"
 }
 t 'what the helper cannot remove: logged once, retried slowly' no_haste
