@@ -59,6 +59,7 @@ static void test_order(void)
     _cleanup_loop_ struct loop *loop = loop_open();
     struct bench b = {.loop = loop};
     struct letter l[] = {{&b, 'a'}, {&b, 'b'}, {&b, 'c'}, {&b, 'd'}, {&b, 'e'}};
+    const int64_t begin = monotonic_us();
     (void)loop_add_timer(loop, 30, say_letter, &l[3]);
     (void)loop_add_timer(loop, 0, say_letter, &l[0]);
     loop_timer never = loop_add_timer(loop, 15, say_letter, &l[4]);
@@ -67,7 +68,6 @@ static void test_order(void)
     check(loop_timer_is_set(loop, never), "a timer is set", "it is not");
     never = loop_cancel_timer(loop, never);
     check(never == 0 && !loop_timer_is_set(loop, never), "and cancelled", "it is not");
-    const int64_t begin = monotonic_us();
     while (b.length < 4)
         (void)loop_run_once(loop, -1);
     expect(streq(b.said, "abcd"), "timers run in their order", "%s", b.said);
