@@ -21,6 +21,6 @@ const struct command command_rename = {
     .name = "rename",
     .usage = "NAME NEW",
     .summary = "Give a container another name, also while it runs",
-    .example = "netctr rename web web-old",
+    .example = "netctr rename web web-old\nnetctr rename web-new web",
     .run = run,
 };

@@ -167,7 +167,7 @@ error 'a working directory that is not UTF-8' 125 \
 error 'a volume that is not UTF-8' 125 \
     'netctr: target of a volume `/\xff` is not UTF-8' run --tmpfs $'/\xff' "$box" true
 error 'a label that is not UTF-8' 125 \
-    'netctr: write `new.json`: `a=\xff` is not UTF-8' network create --label $'a=\xff' new
+    'netctr: label `a=\xff` is not UTF-8' network create --label $'a=\xff' new
 error 'an unknown option of a tmpfs' 125 \
     'netctr: tmpfs `/t:size=1m,dev`: unknown option `dev`; size=64m, mode=1777, uid=N, gid=N, nr_inodes=N, ro, rw, exec, noexec, suid, nosuid' \
     run --tmpfs /t:size=1m,dev "$box" true
