@@ -137,12 +137,26 @@ static int look_at_monitor(struct asking *a, struct err *e)
                          r->spec.name);
 }
 
+/* Its run directory. Without the store's lock, a rename may be between its two directories. */
+static int live_dir_of(struct engine *engine, const struct record *r, char **name)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    for (int tries = 0;; tries++) {
+        free(*name);
+        *name = store_name_now(&engine->store, &r->spec);
+        int dir = store_live_dir(&engine->store, *name);
+        if (dir != -ENOENT || tries == 40 || proc_lives(r->monitor, r->monitor_start) != 1)
+            return dir;
+        nanosleep(&pause, NULL);
+    }
+}
+
 /* EAGAIN: the listen queue is full. */
 static int reach(struct engine *engine, struct asking *asking, struct err *e)
 {
     const struct timespec pause = {.tv_nsec = 20000000};
-    _cleanup_free_ char *name = store_name_now(&engine->store, &asking->record->spec);
-    _cleanup_close_ int dir = store_live_dir(&engine->store, name);
+    _cleanup_free_ char *name = NULL;
+    _cleanup_close_ int dir = live_dir_of(engine, asking->record, &name);
     _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return err_set(e, errno, "open a socket");

@@ -171,12 +171,12 @@ static void find(struct monitors *m, const char *name, ino_t directory)
         *bucket = one;
     }
     one->seen = true;
-    if (one->pidfd >= 0)
-        return;
-    if (!streq(one->name, name)) {
+    if (!streq(one->name, name)) { /* it may have been renamed */
         free(one->name);
         one->name = xstrdup(name);
     }
+    if (one->pidfd >= 0)
+        return;
     examine(m, one, name);
 }
 

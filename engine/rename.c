@@ -46,8 +46,11 @@ static int rename_both(struct monitor *m, const char *from, const char *to, stru
     r = take_name(m, to, e);
     if (r == 0)
         return 0;
-    (void)container_rename(store, &m->container.spec, from, NULL);
-    (void)take_name(m, from, NULL);
+    /* If that fails, it has the new name, here as on disk. */
+    if (container_rename(store, &m->container.spec, from, NULL) == 0)
+        (void)take_name(m, from, NULL);
+    else
+        monitor_set_title(m);
     return r;
 }
 
@@ -109,8 +112,10 @@ static int rename_once(struct engine *engine, const struct record *given, const 
     int code = engine_find_again(engine, given, &now, e);
     if (code == 0 && now.status == STATUS_CREATING)
         code = engine_settle(engine, given, false, &now, e);
-    else if (code == 0 && now.status == STATUS_DEAD)
+    else if (code == 0 && now.status == STATUS_DEAD) {
+        record_clear(&now);
         code = engine_clear_dead(engine, given, &now, e);
+    }
     /* Its monitor was killed when it had done it, or another command was faster. */
     if (code == 0 && streq(now.spec.name, name) && !streq(given->spec.name, name))
         return 0;

@@ -398,7 +398,19 @@ static int stop_waiting(struct monitor *m, struct err *e)
     int r = lock < 0 ? lock : container_reread(c, e);
     int asked = r < 0 ? r : is_to_end(c, e);
     monitor_set_title(m);
-    return asked ? asked : container_set_restarting(c, false, c->exit_status, e);
+    /* Also if it ends now: from here on no command may rename or redefine it. */
+    r = asked < 0 ? asked : container_set_restarting(c, false, c->exit_status, e);
+    return r < 0 ? r : asked;
+}
+
+/* It may have been renamed while it waited, and ends for a reason that kept it from reading that. */
+static void know_name(struct monitor *m)
+{
+    struct container *c = &m->container;
+    _cleanup_err_ struct err ignored = ERR_INIT;
+    _cleanup_close_ int lock = lock_patiently(m, &ignored);
+    if (lock >= 0 && container_reread(c, &ignored) == 0)
+        (void)container_set_restarting(c, false, c->exit_status, &ignored);
 }
 
 /* Logs a reason only when it changes, not for each attempt. */
@@ -443,8 +455,10 @@ static int run_patiently(struct monitor *m, struct err *e)
     become_monitor(m);
     for (unsigned times = 0;; times++) {
         _cleanup_err_ struct err failure = ERR_INIT, ignored = ERR_INIT;
-        if (try_to_begin(m, &failure) == 0)
+        if (try_to_begin(m, &failure) == 0) {
+            free(take_ptr(m->container.failure)); /* it waits no more: record_waits() */
             return run_to_end(m, e);
+        }
         engine_explain(m->engine, failure.code, &failure);
         r = step_back(m, &failure, e);
         if (r > 0)
@@ -454,6 +468,8 @@ static int run_patiently(struct monitor *m, struct err *e)
         note_reason(m, &reason);
         r = wait_for_turn(m, times, e);
         if (r != 0) {
+            if (r < 0)
+                know_name(m);
             (void)leave(m, true, m->container.exit_status, &ignored);
             return r < 0 ? r : 0;
         }

@@ -40,8 +40,8 @@ static int status_of_event(struct engine *engine, const struct record *r, int *s
  * after it; only then can a command clean up. */
 static bool lingers(const struct record *now, const struct record *r)
 {
-    return now->status != STATUS_EXITED && now->monitor == r->monitor &&
-           now->monitor_start == r->monitor_start;
+    return now->status != STATUS_EXITED && now->status != STATUS_DEAD &&
+           now->monitor == r->monitor && now->monitor_start == r->monitor_start;
 }
 
 /* Finds a container whose monitor has ended. If that was killed, this cleans up after it. */

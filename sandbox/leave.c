@@ -40,6 +40,12 @@ static int leave_or_own(struct sandbox *sb, bool *last, struct err *e)
     if (networked && lock < 0)
         return lock;
     int r = life_take(sb->lock, F_WRLCK);
+    if (r == -EWOULDBLOCK && lock < 0) { /* others share it, and may leave now */
+        lock = sandbox_lock(sb, e);
+        if (lock < 0)
+            return lock;
+        r = life_take(sb->lock, F_WRLCK);
+    }
     *last = r == 0;
     if (r != -EWOULDBLOCK)
         return r < 0 ? err_set(e, r, "lock sandbox %s", sb->id) : 0;

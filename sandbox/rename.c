@@ -20,8 +20,10 @@ int sandboxes_rename(struct sandboxes *s, const char *id, const char *name, stru
 {
     _cleanup_sandbox_record_ struct sandbox_record r = {.dir = -1};
     int code = sandbox_find(s, id, &r, e);
-    if (code == -ENOENT || (code == 0 && r.state != SANDBOX_LIVES)) /* nothing shows its name */
+    if (code == -ENOENT || (code == 0 && r.state != SANDBOX_LIVES)) { /* nothing shows its name */
+        err_clear(e);
         return 0;
+    }
     if (code == 0)
         code = rename_endpoints(s, &r, name, e);
     if (code == 0)

@@ -76,6 +76,11 @@ char *ids_name(struct store *s, const char *id)
 char *store_name_now(struct store *s, const struct spec *spec)
 {
     char *name = id_is_whole(spec->id) ? ids_name(s, spec->id) : NULL;
+    /* An older netctr that was killed while it renamed left the former name. */
+    if (name && !streq(name, spec->name) && file_exists_at(s->defined_fd, name) != 1) {
+        free(name);
+        name = NULL;
+    }
     return name ? name : xstrdup(spec->name);
 }
 

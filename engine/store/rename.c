@@ -9,6 +9,7 @@
 #include "files.h"
 
 #include <errno.h>
+#include <sys/file.h>
 
 struct renaming {
     struct store *store;
@@ -81,12 +82,21 @@ int container_rename(struct store *store, const struct spec *spec, const char *n
     int r = store_require_free(store, name, e);
     if (r == 0 && (defined < 0 || (live < 0 && live != -ENOENT)))
         r = err_set(e, defined < 0 ? defined : live, "open container `%s`", spec->name);
+    if (r == 0 && flock(defined, LOCK_SH | LOCK_NB) < 0) /* cp mounts its files by path (hold.c) */
+        r = errno == EWOULDBLOCK ? err_say(e, -EBUSY, "its files are being copied")
+                                 : err_set(e, errno, "lock its files");
     if (r == 0)
         r = begin(&x, e);
     if (r < 0)
         return r;
     r = rename_all(&x, e);
     store_settle_rename(store);
-    (void)write_names(&x, r == 0 ? name : spec->name, NULL, NULL);
+    /* What could not be moved back was moved forward. */
+    const bool moved = file_exists_at(store->defined_fd, name) == 1;
+    (void)write_names(&x, moved ? name : spec->name, NULL, NULL);
+    if (r < 0 && moved && file_exists_at(store->live_fd, spec->name) != 1) {
+        err_clear(e);
+        r = 0;
+    }
     return r;
 }

@@ -158,7 +158,7 @@ int store_read_definition(struct store *s, const char *name, json_t **j, struct 
 static void name_owner(struct store *s, struct spec *spec)
 {
     const char *word = spec->network_of ? skip_prefix(spec->network, NETWORK_OF) : NULL;
-    if (!word || skip_prefix(spec->network_of, word))
+    if (!word || (id_may_begin(word) && skip_prefix(spec->network_of, word)))
         return;
     _cleanup_free_ char *name =
         id_is_whole(spec->network_of) ? ids_name(s, spec->network_of) : NULL;

@@ -253,3 +253,12 @@ at_once() {
     assert_eq "$(netctr gc)" ''
 }
 t 'renames and other commands at the same time' at_once
+
+copied_meanwhile() {
+    netctr create --name x --network none "$box" true >/dev/null
+    assert_error 'netctr: rename container `x`: its files are being copied' 125 \
+        flock "$state/containers/x" "$ARENA/bin/netctr" rename x y
+    netctr rename x y
+    assert_eq "$(names -a)" y
+}
+t 'a container whose files are being copied keeps its name' copied_meanwhile
