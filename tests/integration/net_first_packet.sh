@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 v4=192.0.2.2 v6=2001:db8::2
-at_once=$((400 * slowness)) # milliseconds
+at_once=$((400 * (slowness > 1 ? patience : 1))) # milliseconds
 
 small_network() { # NAME SUBNET GATEWAY
     mkdir -p "$state/networks"
