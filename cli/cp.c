@@ -68,7 +68,8 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     struct copy_request q = {.lock = -1};
     const struct option options[] = {
-        {"archive", 'a', OPTION_FLAG, NULL, "keep owners, set-user-ID bits, capabilities", &q.owners},
+        {"archive", 'a', OPTION_FLAG, NULL, "keep owners, set-user-ID bits, capabilities",
+         &q.owners},
         {"follow-link", 'L', OPTION_FLAG, NULL, "if SRC is a link, copy what it leads to",
          &q.follow},
         {0},
