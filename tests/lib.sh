@@ -647,7 +647,7 @@ snapshot() {
 
 # Nothing has been added or lost since snapshot.
 assert_clean() {
-    traces --until "$ARENA/before" $((3000 * slowness)) >"$ARENA/after" || {
+    traces --until "$ARENA/before" $((3000 * patience)) >"$ARENA/after" || {
         diff -U 2 "$ARENA/before" "$ARENA/after" || true
         fail 'something is left behind'
     }
