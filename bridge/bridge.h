@@ -128,6 +128,8 @@ int endpoint_set_sysctls(int netns, const struct network *n, const struct endpoi
 int endpoint_open_ports(struct net *net, const struct endpoint *ep, struct err *e);
 /** Withdraws them. */
 int endpoint_close_ports(struct net *net, const struct endpoint *ep, struct err *e);
+/** Writes them again, with the name that the container has now. */
+int endpoint_rename_ports(struct net *net, const struct endpoint *ep, struct err *e);
 
 /* endpoint.c, record.c */
 /** Brings an existing host veth to the state of a new one, except for its name and its bridge. */

@@ -18,24 +18,6 @@ static int rename_link(struct net *net, const struct endpoint *ep, struct err *e
     return rt_commit(batch, e);
 }
 
-/* In one transaction, so no port is closed for a moment. Without tables, a reload writes the comments of the records. */
-static int rename_ports(struct net *net, const struct endpoint *ep, struct err *e)
-{
-    size_t count;
-    _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
-    if (count == 0)
-        return 0;
-    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
-    for (size_t i = 0; i < count; i++)
-        fw_del_publish(batch, &elements[i]);
-    for (size_t i = 0; i < count; i++)
-        fw_add_publish(batch, &elements[i]);
-    int r = fw_commit(batch, e);
-    if (r == -ENOENT)
-        err_clear(e);
-    return r == -ENOENT ? 0 : r;
-}
-
 int endpoint_rename(struct net *net, struct endpoint *ep, const char *container, int record_dir,
                     struct err *e)
 {
@@ -46,5 +28,5 @@ int endpoint_rename(struct net *net, struct endpoint *ep, const char *container,
         r = lease_rename(net->leases_fd, ep->network, ep->id, container, e);
     if (r == 0)
         r = rename_link(net, ep, e);
-    return r == 0 ? rename_ports(net, ep, e) : r;
+    return r == 0 ? endpoint_rename_ports(net, ep, e) : r;
 }

@@ -5,26 +5,38 @@
 #include <errno.h>
 #include <string.h>
 
-int endpoint_open_ports(struct net *net, const struct endpoint *ep, struct err *e)
+/* In one transaction, so what is deleted and added again is never missing. */
+static int change(struct net *net, const struct endpoint *ep, bool delete, bool add, struct err *e)
 {
     size_t count;
     _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
     if (count == 0)
         return 0;
     _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; delete &&i < count; i++)
+        fw_del_publish(batch, &elements[i]);
+    for (size_t i = 0; add && i < count; i++)
         fw_add_publish(batch, &elements[i]);
     return fw_commit(batch, e);
 }
 
+int endpoint_open_ports(struct net *net, const struct endpoint *ep, struct err *e)
+{
+    return change(net, ep, false, true, e);
+}
+
 int endpoint_close_ports(struct net *net, const struct endpoint *ep, struct err *e)
 {
-    size_t count;
-    _cleanup_free_ struct fw_publish *elements = endpoint_elements(ep, &count);
-    _cleanup_fw_batch_ struct fw_batch *batch = fw_batch_new(net->fw);
-    for (size_t i = 0; i < count; i++)
-        fw_del_publish(batch, &elements[i]);
-    return fw_commit(batch, e);
+    return change(net, ep, true, false, e);
+}
+
+/* Without tables, a reload writes the comments of the records. */
+int endpoint_rename_ports(struct net *net, const struct endpoint *ep, struct err *e)
+{
+    int r = change(net, ep, true, true, e);
+    if (r == -ENOENT)
+        err_clear(e);
+    return r == -ENOENT ? 0 : r;
 }
 
 /* ---- flows -------------------------------------------------------------------------------------*/

@@ -7,35 +7,12 @@
 
 /* ---- which -----------------------------------------------------------------------------------*/
 
-/* Of docker's, those with one possible value take it, so that scripts work. */
-static const struct fixed_filter {
-    const char *key, *ours, *others[3];
-} fixed_filters[] = {
-    {"driver=", "bridge", {"host", "none", "macvlan"}},
-    {"scope=", "local", {"global", "swarm"}},
-};
-
-static bool is_other(const struct fixed_filter *f, const char *value)
-{
-    for (size_t i = 0; i < ARRAY_LEN(f->others); i++)
-        if (f->others[i] && streq(f->others[i], value))
-            return true;
-    return false;
-}
-
 static int filter_check(const char *filter, struct err *e)
 {
-    static const char *const free_keys[] = {"label=", "label!=", "name=", "id="};
-    const char *value;
-    for (size_t i = 0; i < ARRAY_LEN(free_keys); i++)
-        if (skip_prefix(filter, free_keys[i]))
-            return 0;
-    if ((value = skip_prefix(filter, "type=")) &&
-        (streq(value, "custom") || streq(value, "builtin")))
-        return 0;
-    for (size_t i = 0; i < ARRAY_LEN(fixed_filters); i++)
-        if ((value = skip_prefix(filter, fixed_filters[i].key)) &&
-            (streq(value, fixed_filters[i].ours) || is_other(&fixed_filters[i], value)))
+    static const char *const keys[] = {
+        "label=", "label!=", "name=", "id=", "type=", "driver=", "scope="};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (skip_prefix(filter, keys[i]))
             return 0;
     err_say(e, -EINVAL, "unknown filter `%s`", filter);
     err_hint(e, NETWORK_FILTERS);
@@ -62,11 +39,10 @@ static bool filter_matches(const char *f, const struct network *n)
     if ((value = skip_prefix(f, "id="))) /* a network has no id but its name */
         return skip_prefix(n->name, value);
     if ((value = skip_prefix(f, "type=")))
-        return streq(value, "builtin") == streq(n->name, DEFAULT_NETWORK);
-    for (size_t i = 0; i < ARRAY_LEN(fixed_filters); i++)
-        if ((value = skip_prefix(f, fixed_filters[i].key)))
-            return streq(value, fixed_filters[i].ours);
-    return false;
+        return streq(value, streq(n->name, DEFAULT_NETWORK) ? "builtin" : "custom");
+    if ((value = skip_prefix(f, "driver="))) /* all networks are bridges of this host */
+        return streq(value, "bridge");
+    return streq(f, "scope=local");
 }
 
 /* Does another filter of the same key match? */

@@ -12,7 +12,7 @@ struct listing {
     struct engine *engine;
     bool all, ids_only, whole, no_titles;
     size_t skip; /* number of matching containers that are not shown */
-    const struct ps_filters *filters;
+    struct ps_filters *filters;
     json_t *json; /* NULL: a table */
     const struct format *format;
     struct strings rows;
@@ -166,14 +166,13 @@ static int add_row(const struct record *r, void *arg)
 }
 
 /* engine_each() sorts by creation, so --last skips the first ones. */
-static int list(const struct cli *cli, struct listing *l, struct ps_filters *filters, uint64_t last,
-                bool json, struct err *e)
+static int list(const struct cli *cli, struct listing *l, uint64_t last, bool json, struct err *e)
 {
     static const char *const titles[] = {"CONTAINER ID", "COMMAND", "CREATED", "STATUS",
                                          "ADDRESS",      "PORTS",   "NAMES"};
     int r = cli_engine_to_read(cli, l->engine, e);
     if (r == 0)
-        r = ps_filters_resolve(l->engine, filters, e);
+        r = ps_filters_resolve(l->engine, l->filters, e);
     if (r < 0)
         return r;
     _cleanup_json_ json_t *rows = l->json = json ? json_array() : NULL;
@@ -235,7 +234,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     f.no_titles = l.no_titles;
     if (r == 0)
         r = ps_filters_parse(filters, &chosen, e);
-    return r == 0 ? list(cli, &l, &chosen, last, format, e) : r;
+    return r == 0 ? list(cli, &l, last, format, e) : r;
 }
 
 const struct command command_ps = {

@@ -98,28 +98,25 @@ static int64_t created_at(const struct record *r)
     return r->spec.created * INT64_C(1000000000) + r->spec.created_nsec;
 }
 
-static int find_created(struct engine *engine, char *const *names, strv *times, struct err *e)
+int ps_filters_resolve(struct engine *engine, struct ps_filters *f, struct err *e)
 {
-    strv_each (name, names) {
+    f->made_before = INT64_MIN;
+    f->made_after = INT64_MAX;
+    strv_each (name, f->before) {
         _cleanup_record_ struct record r = {0};
         int code = cli_find(engine, name, &r, e);
         if (code < 0)
             return code;
-        strv_add_take(times, xasprintf("%jd", (intmax_t)created_at(&r)));
+        if (created_at(&r) > f->made_before)
+            f->made_before = created_at(&r);
     }
-    return 0;
-}
-
-int ps_filters_resolve(struct engine *engine, struct ps_filters *f, struct err *e)
-{
-    strv *const lists[] = {&f->before, &f->since};
-    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
-        strv times = NULL;
-        int r = find_created(engine, *lists[i], &times, e);
-        strv_free(*lists[i]);
-        *lists[i] = times;
-        if (r < 0)
-            return r;
+    strv_each (name, f->since) {
+        _cleanup_record_ struct record r = {0};
+        int code = cli_find(engine, name, &r, e);
+        if (code < 0)
+            return code;
+        if (created_at(&r) < f->made_after)
+            f->made_after = created_at(&r);
     }
     return 0;
 }
@@ -152,12 +149,6 @@ static bool has_volume(const struct record *r, const char *wanted)
     return false;
 }
 
-static bool was_made(const struct record *r, const char *time, bool before)
-{
-    int64_t other = strtoll(time, NULL, 10);
-    return before ? created_at(r) < other : created_at(r) > other;
-}
-
 static bool ended_with(const struct record *r, const char *status)
 {
     return r->status == STATUS_EXITED && !r->never_ran && r->exit_status == atoi(status);
@@ -167,7 +158,8 @@ bool ps_filters_match(struct engine *engine, const struct ps_filters *f, const s
 {
     bool name = !f->names, id = !f->ids, status = !f->statuses, network = !f->networks;
     bool rootfs = !f->ancestors, volume = !f->volumes, port = !f->published, exited = !f->exited;
-    bool before = !f->before, since = !f->since, valid;
+    bool before = !f->before || created_at(r) < f->made_before;
+    bool since = !f->since || created_at(r) > f->made_after, valid;
     strv_each (pattern, f->names)
         name = name || name_matches(pattern, r->spec.name, &valid);
     strv_each (prefix, f->ids)
@@ -184,10 +176,6 @@ bool ps_filters_match(struct engine *engine, const struct ps_filters *f, const s
         port = port || ports_have(record_ports(r), word);
     strv_each (word, f->exited)
         exited = exited || ended_with(r, word);
-    strv_each (time, f->before)
-        before = before || was_made(r, time, true);
-    strv_each (time, f->since)
-        since = since || was_made(r, time, false);
     return name && id && status && network && rootfs && volume && port && exited && before &&
            since && labels_match(f, r->spec.labels);
 }

@@ -10,7 +10,8 @@
 struct ps_filters {
     strv names, ids, statuses, networks, labels, not_labels;
     strv ancestors, volumes, published, exited;
-    strv before, since; /* names; after ps_filters_resolve() times of creation in nanoseconds */
+    strv before, since;              /* names of containers */
+    int64_t made_before, made_after; /* their times, by ps_filters_resolve(): nanoseconds */
 };
 
 /** Parses KEY=VALUE. -EINVAL with a text. Clear @out also after an error. */

@@ -1,6 +1,6 @@
 /* The control socket of a monitor: RUN/containers/NAME/control, SOCK_SEQPACKET, for root only. The network of a running
- * container is changed by its monitor, which holds the ports and the endpoints; so are its limits and its name. So there is one writer, and a change is
- * completed or undone even if the command that asked for it is killed.
+ * container is changed by its monitor, which holds the ports and the endpoints; so are its limits and its name. So there is
+ * one writer, and a change is completed or undone even if the command that asked for it is killed.
  *
  * One request a connection, a JSON object {"do": WHAT, "words": [WORD, …], "answer": "json"}, and one answer, a JSON object
  * as well: {"ports": ["0.0.0.0:8080->80/tcp", …]} for "publish", {} for the others. In version 0.1.0, requests have no

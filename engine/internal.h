@@ -38,6 +38,11 @@ int engine_find_again(struct engine *engine, const struct record *r, struct reco
 int engine_find_again_locked(struct engine *engine, const struct record *r, struct record *out,
                              struct err *e);
 
+/* ---- redefine.c ------------------------------------------------------------------------------*/
+
+/** Does it neither run nor start? Then a command changes its definition, else its monitor does. */
+bool engine_is_only_defined(const struct record *r);
+
 /* ---- sysctls.c -------------------------------------------------------------------------------*/
 
 /** May a container with the network of @s have its sysctls? -EINVAL with a text. */

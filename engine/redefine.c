@@ -81,7 +81,7 @@ static int remove_network(struct spec *s, const char *name, struct err *e)
     return found ? 0 : err_say(e, -ENOENT, "container `%s` is not on network `%s`", s->name, name);
 }
 
-static bool is_only_defined(const struct record *r)
+bool engine_is_only_defined(const struct record *r)
 {
     return r->status == STATUS_EXITED || record_waits(r);
 }
@@ -115,7 +115,7 @@ static int redefine(struct engine *engine, const struct record *r, const char *w
     _cleanup_close_ int lock = store_lock(&engine->store, e);
     _cleanup_free_ char *name = store_name_now(&engine->store, &r->spec);
     int code = lock < 0 ? lock : store_find_named(&engine->store, name, &now, e);
-    if (code == 0 && (!is_only_defined(&now) || !streq(s->id, r->spec.id)))
+    if (code == 0 && (!engine_is_only_defined(&now) || !streq(s->id, r->spec.id)))
         code = err_say(e, -ESTALE, "container `%s` is being started", r->spec.name);
     if (code == 0)
         code = is_of_networks(what) ? redefine_networks(engine, s, what, words[0], e)
@@ -149,8 +149,9 @@ static int change(struct engine *engine, const char *name, const char *what, cha
     else
         r = &found;
     if (code == 0)
-        code = defines && is_only_defined(r) ? redefine(engine, r, what, words, e)
-                                             : control_ask(engine, r, what, words, answer, e);
+        code = defines && engine_is_only_defined(r)
+                   ? redefine(engine, r, what, words, e)
+                   : control_ask(engine, r, what, words, answer, e);
     return code;
 }
 

@@ -74,11 +74,6 @@ int rename_running(struct monitor *m, const char *name, const char *id, struct e
 
 /* ---- the command's part ----------------------------------------------------------------------*/
 
-static bool is_only_defined(const struct record *r)
-{
-    return r->status == STATUS_EXITED || record_waits(r);
-}
-
 /* Others may keep its sandbox alive. */
 static int rename_defined(struct engine *engine, const struct record *r, const char *name,
                           struct err *e)
@@ -86,7 +81,7 @@ static int rename_defined(struct engine *engine, const struct record *r, const c
     _cleanup_record_ struct record now = {0};
     _cleanup_close_ int lock = store_lock(&engine->store, e);
     int code = lock < 0 ? lock : engine_find_again_locked(engine, r, &now, e);
-    if (code == 0 && !is_only_defined(&now))
+    if (code == 0 && !engine_is_only_defined(&now))
         code = err_say(e, -ESTALE, "it is being started");
     if (code == 0)
         code = container_rename(&engine->store, &now.spec, name, e);
@@ -121,7 +116,7 @@ static int rename_once(struct engine *engine, const struct record *given, const 
         return 0;
     if (code == 0)
         code = check_name(now.spec.name, name, e);
-    if (code < 0 || is_only_defined(&now))
+    if (code < 0 || engine_is_only_defined(&now))
         return code < 0 ? code : rename_defined(engine, &now, name, e);
     _cleanup_strv_ strv words = NULL;
     strv_add(&words, name);

@@ -94,8 +94,8 @@ struct stop_rule {
     uint64_t seconds; /**< if @timed: until it is killed, or STOP_NEVER_KILLS; else STOP_SECONDS */
 };
 
-#define NETWORK_OF \
-    "container:" /**< before the name or the id of the container whose network it shares */
+/** Before the name or the id of the container whose network it shares. */
+#define NETWORK_OF "container:"
 enum network_mode {
     NETWORK_OWN, /**< a network namespace other than the host's */
     NETWORK_HOST,

@@ -188,7 +188,7 @@ flags_as_docker_has_them() {
     assert_eq "$(netctr network ls -q --filter label=a=b | xargs)" x
     assert_eq "$(netctr network ls -q --filter label=a=c)" ''
     assert_eq "$(netctr network ls -q --filter label!=a --filter name=y | xargs)" y
-    refused 'unknown filter' netctr network ls --filter driver=x
+    refused 'unknown filter' netctr network ls --filter dangling=true
 }
 t "docker's and podman's flags and options, labels, filters" flags_as_docker_has_them
 
