@@ -165,6 +165,21 @@ static int open_path(struct monitor *m, const char *path, struct err *e)
     return netns < 0 ? netns : 0;
 }
 
+/* A pinned sandbox lives on when the container ends: a lab's node. */
+static int join_pinned(struct monitor *m, const char *id, struct err *e)
+{
+    _cleanup_sandbox_record_ struct sandbox_record r = {.dir = -1};
+    int code = sandbox_find(engine_sandboxes(m->engine), id, &r, e);
+    if (code == -ENOENT || (code == 0 && r.state != SANDBOX_LIVES)) {
+        err_say(e, -ESRCH, "sandbox %s does not exist any more", id);
+        err_hint(e, "`netctr lab up` brings the lab of a node up");
+        return -ESRCH;
+    }
+    if (code == 0 && r.life != SANDBOX_PINNED)
+        code = err_say(e, -EINVAL, "sandbox %s belongs to a container", id);
+    return code == 0 ? sandbox_join_pinned(m->sandbox, &r, e) : code;
+}
+
 int pair_record(struct monitor *m, struct err *e)
 {
     const char *id = sandbox_id(m->sandbox);
@@ -195,6 +210,8 @@ int pair_sandbox(struct monitor *m, struct err *e)
     if (word == NETWORK_WORD_CONTAINER)
         return share(m, rest, &request, e);
     m->sandbox = sandbox_new(engine_sandboxes(m->engine), &request);
+    if (word == NETWORK_WORD_SANDBOX)
+        return join_pinned(m, rest, e);
     return word == NETWORK_WORD_NS ? open_path(m, rest, e) : 0;
 }
 

@@ -38,11 +38,13 @@ static int require_own_network(const struct spec *s, const char *what, const cha
         return 0;
     if (kind == NETWORK_WORD_HOST)
         return refuse(s, "the host's network", what, word, e);
-    _cleanup_free_ char *whose = xasprintf(
-        kind == NETWORK_WORD_NS ? "the network namespace `%s`" : "the network of container `%s`",
-        rest);
+    _cleanup_free_ char *whose =
+        xasprintf(kind == NETWORK_WORD_NS        ? "the network namespace `%s`"
+                  : kind == NETWORK_WORD_SANDBOX ? "the sandbox `%s`"
+                                                 : "the network of container `%s`",
+                  rest);
     int r = refuse(s, whose, what, word, e);
-    if (kind == NETWORK_WORD_NS || streq(what, "disconnect") || streq(what, "unpublish"))
+    if (kind != NETWORK_WORD_CONTAINER || streq(what, "disconnect") || streq(what, "unpublish"))
         return r;
     if (streq(what, "connect"))
         err_hint(e, "`netctr network connect %s %s`", word, rest);

@@ -178,7 +178,7 @@ static int exclude_network(const char *text, struct err *e)
     return err_say(e, -EINVAL, "`--network %s` cannot be combined with another network", text);
 }
 
-/* host, none, container:NAME, ns:PATH: there are no endpoints. */
+/* host, none, container:NAME, ns:PATH, sandbox:ID: there are no endpoints of its own. */
 static int complete_network_word(struct spec *s, bool hostname_given, struct err *e)
 {
     _cleanup_strv_ strv words = take_ptr(s->networks);
@@ -195,6 +195,8 @@ static int complete_network_word(struct spec *s, bool hostname_given, struct err
                        text);
     if (word == NETWORK_WORD_CONTAINER && !valid_name(rest))
         return err_say(e, -EINVAL, "invalid container name `%s`", rest);
+    if (word == NETWORK_WORD_SANDBOX && !valid_name(rest))
+        return err_say(e, -EINVAL, "invalid sandbox id `%s`", rest);
     if (word == NETWORK_WORD_NS && *rest != '/')
         return err_say(e, -EINVAL, "namespace `%s` is not an absolute path", rest);
     if (word == NETWORK_WORD_NS) {

@@ -19,6 +19,8 @@ enum network_word network_word(const char *text, const char **rest)
         word = NETWORK_WORD_CONTAINER;
     else if ((after = skip_prefix(text, "ns:")))
         word = NETWORK_WORD_NS;
+    else if ((after = skip_prefix(text, NETWORK_OF_SANDBOX)))
+        word = NETWORK_WORD_SANDBOX;
     if (rest)
         *rest = after;
     return word;

@@ -148,7 +148,8 @@ static int exclude_host(const struct run_request *q, struct err *e)
 bool userns_comes_later(const struct spec *s)
 {
     enum network_word word = network_word(s->network, NULL);
-    return word == NETWORK_WORD_CONTAINER || word == NETWORK_WORD_NS;
+    return word == NETWORK_WORD_CONTAINER || word == NETWORK_WORD_NS ||
+           word == NETWORK_WORD_SANDBOX;
 }
 
 /* Of a new container with a network of its own. */

@@ -98,6 +98,7 @@ int sandbox_leave(struct sandbox *sb, bool later, struct err *e)
         bindings_close(sb);
     sb->netns = close_fd(sb->netns);
     sb->lock = close_fd(sb->lock);
+    sb->pinned_lock = close_fd(sb->pinned_lock);
     return r;
 }
 

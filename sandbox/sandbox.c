@@ -20,6 +20,7 @@ struct sandbox *sandbox_new(struct sandboxes *all, const struct sandbox_request 
         .dir = -1,
         .lock = -1,
         .change = -1,
+        .pinned_lock = -1,
         .shared_records = -1,
         .owner = -1,
         .netns = -1,
@@ -41,7 +42,7 @@ void sandbox_free(struct sandbox *sb)
     rt_close(sb->inside);
     sysctls_close(&sb->sysctls);
     userns_end(&sb->maker);
-    int *const fds[] = {&sb->netns, &sb->owner, &sb->shared_records,
+    int *const fds[] = {&sb->netns, &sb->owner, &sb->pinned_lock, &sb->shared_records,
                         &sb->dir,   &sb->lock,  &sb->change};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         close_fd(*fds[i]);
@@ -91,6 +92,22 @@ void sandbox_join(struct sandbox *sb, int netns, int records)
     close_fd(sb->shared_records);
     sb->netns = netns;
     sb->shared_records = records;
+}
+
+/* A process that destroys it takes the same lock exclusively. */
+int sandbox_join_pinned(struct sandbox *sb, const struct sandbox_record *r, struct err *e)
+{
+    _cleanup_close_ int lock = life_open(r->dir, false);
+    int code = lock < 0 ? lock : life_take(lock, F_RDLCK);
+    if (code < 0)
+        return err_set(e, code, "lock sandbox %s", r->id);
+    int netns = sandbox_open_netns(r);
+    if (netns < 0)
+        return err_set(e, netns, "open the network namespace of sandbox %s", r->id);
+    sandbox_join(sb, netns, fcntl(r->dir, F_DUPFD_CLOEXEC, 3));
+    close_fd(sb->pinned_lock);
+    sb->pinned_lock = take_fd(lock);
+    return 0;
 }
 
 /* ---- claim -----------------------------------------------------------------------------------*/

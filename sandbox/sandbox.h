@@ -70,6 +70,7 @@ struct sandbox {
     int dir;                /* RUN/sandboxes/ID; -1: none */
     int lock;               /* held shared; -1: none */
     bool joined;            /* it lived before this process came */
+    int pinned_lock;        /* held shared, of the pinned sandbox that it uses; -1: none */
     int shared_records;     /* of a namespace without a sandbox, its endpoints' records; -1: none */
     struct rt *inside;      /* a socket in the namespace, while it is being made */
     struct sysctls sysctls; /* what its sysctls were written by; closed when no command waits */

@@ -212,9 +212,11 @@ static char *entry_owner(struct store *s, uint32_t first)
     return xstrdup(id);
 }
 
-/* Is it the id of a container that is defined? In doubt it is. */
+/* Is it the id of a container that is defined, or of another owner? In doubt it is. */
 static bool is_defined(struct store *s, const char *id)
 {
+    if (skip_prefix(id, RANGE_KEPT))
+        return true;
     _cleanup_free_ char *name = id_is_whole(id) ? ids_name(s, id) : NULL;
     return name || file_exists_at(s->defined_fd, IDS) != 1;
 }
@@ -412,7 +414,8 @@ void range_mend(struct store *s, const json_t *config)
     _cleanup_spec_ struct spec spec = {0};
     const char *network = json_str(config, "network");
     if (!streq(json_str(config, "userns"), "auto") || spec_from_json(config, &spec, NULL) < 0 ||
-        !network || skip_prefix(network, "container:") || skip_prefix(network, "ns:"))
+        !network || skip_prefix(network, NETWORK_OF) || skip_prefix(network, "ns:") ||
+        skip_prefix(network, NETWORK_OF_SANDBOX))
         return;
     (void)make_entry(s, spec.ids.uids[0].outside, spec.id);
 }

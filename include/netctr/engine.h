@@ -93,8 +93,9 @@ enum network_word {
     NETWORK_WORD_NONE,      /**< "none" */
     NETWORK_WORD_CONTAINER, /**< "container:NAME" */
     NETWORK_WORD_NS,        /**< "ns:PATH" */
+    NETWORK_WORD_SANDBOX,   /**< "sandbox:ID": a pinned one, such as a lab's node */
 };
-/** @rest (may be NULL) becomes what follows the colon in the last two. */
+/** @rest (may be NULL) becomes what follows the colon in the last three. */
 enum network_word network_word(const char *text, const char **rest);
 
 /** A container to run. */

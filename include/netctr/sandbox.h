@@ -341,6 +341,9 @@ int sandbox_open_path(const char *path, struct err *e);
 /** Uses the namespace @netns, which it takes over, and has no record. @records (-1: none): the directory with the records
  *  of its endpoints, for the /etc files; taken over as well. */
 void sandbox_join(struct sandbox *sb, int netns, int records);
+/** Uses the namespace of the pinned sandbox @r, which cannot be destroyed until sandbox_leave(). It lives on after that.
+ *  Copies what it needs. */
+int sandbox_join_pinned(struct sandbox *sb, const struct sandbox_record *r, struct err *e);
 /** Makes the directory with its lock, then the namespace, then the record. If a sandbox with this id lives, joins it: its
  *  namespace comes from one of its members. One that is dead is taken down first. -ESRCH: a guest found nothing to
  *  join. */

@@ -96,6 +96,8 @@ struct stop_rule {
 
 /** Before the name or the id of the container whose network it shares. */
 #define NETWORK_OF "container:"
+/** Before the id of the pinned sandbox that it is in. */
+#define NETWORK_OF_SANDBOX "sandbox:"
 enum network_mode {
     NETWORK_OWN, /**< a network namespace other than the host's */
     NETWORK_HOST,
@@ -186,6 +188,8 @@ int range_allocate(struct store *s, const char *id, struct id_map *out, struct e
 /** Before a container lives with spec->ids: an fd. @member: it shares the sandbox of another one, whose ids these are. -EBUSY
  *  with a text: another container, which does not share it, lives with them. */
 int range_hold(struct store *s, const struct spec *spec, bool member, struct err *e);
+/** Before the id of an owner that is no container, such as a lab: its range stays until range_free(). */
+#define RANGE_KEPT "+"
 /** Frees the range of a container without a definition. Accepts ids that are not its own, and "already gone". */
 void range_free(struct store *s, const char *id, const struct id_map *m);
 
