@@ -33,7 +33,7 @@ extern const struct command command_run, command_exec, command_ps, command_logs,
     command_port, command_publish, command_unpublish, command_network, command_gc, command_reset,
     command_info, command_helper, command_version, command_events, command_doctor, command_wait,
     command_pause, command_unpause, command_top, command_create, command_diff, command_attach,
-    command_update, command_stats, command_rename, command_cp;
+    command_update, command_stats, command_rename, command_cp, command_lab;
 
 /** Parses the flags of @command. Returns the index of the first word that is not a flag; 0: help was asked for and has
  *  been printed, and the command must return. */
@@ -41,6 +41,25 @@ int command_options(const struct command *command, const struct option *options,
                     int *argc, char **argv, struct err *e);
 /** The text of `netctr NAME --help`, and with @all of `netctr NAME --help --all`. */
 void command_help(FILE *out, const struct command *command, const struct option *options, bool all);
+
+/** A subcommand: `network create`. */
+struct verb {
+    struct command command; /**< its name begins with that of the group */
+    int (*run)(const struct cli *cli, const struct command *command, int argc, char **argv,
+               struct err *e);
+};
+/** A name that other programs use, and what to do instead. */
+struct other_name {
+    const char *word, *instead;
+};
+struct group {
+    const struct command *command;
+    const struct verb *verbs;
+    size_t count;
+    const struct other_name *others; /**< ends with NULL */
+};
+/** Finds the subcommand and runs it. Subcommands that end or remove something are not suggested. (group.c) */
+int group_run(const struct group *g, const struct cli *cli, int argc, char **argv, struct err *e);
 
 /** A line of a list of commands. */
 void list_command(FILE *out, const char *name, size_t width, const char *summary);

@@ -18,6 +18,7 @@ static const struct {
       &command_wait, &command_update,  &command_rename,  &command_pause,  &command_unpause,
       &command_rm}},
     {"networks and ports", {&command_network, &command_port, &command_publish, &command_unpublish}},
+    {"labs", {&command_lab}},
     {"this host",
      {&command_doctor, &command_events, &command_info, &command_gc, &command_boot, &command_reset,
       &command_version}},

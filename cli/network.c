@@ -2,7 +2,6 @@
 #include "network.h"
 
 #include <errno.h>
-#include <string.h>
 
 static int reload(const struct cli *cli, const struct command *command, int argc, char **argv,
                   struct err *e)
@@ -22,11 +21,7 @@ static int reload(const struct cli *cli, const struct command *command, int argc
     return r < 0 ? r : remaining ? EXIT_NETCTR : 0;
 }
 
-static const struct {
-    struct command command;
-    int (*run)(const struct cli *cli, const struct command *command, int argc, char **argv,
-               struct err *e);
-} verbs[] = {
+static const struct verb verbs[] = {
     {{.name = "network create",
       .usage = "[FLAGS] NAME",
       .summary = "Define a network",
@@ -98,68 +93,20 @@ static const struct {
      reload},
 };
 
-static const char *verb_name(size_t i)
-{
-    return verbs[i].command.name + strlen("network ");
-}
-
-static void list_verbs(FILE *out)
-{
-    fprintf(out, "usage: netctr network COMMAND [ARG…]\n\ncommands:\n");
-    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-        list_command(out, verb_name(i), 12, verbs[i].command.summary);
-    fprintf(out, "\nexamples:\n");
-    _cleanup_strv_ strv lines = strv_split(command_network.example, '\n');
-    strv_each (line, lines)
-        fprintf(out, "  %s\n", line);
-    fprintf(out, "\n`netctr network COMMAND --help` describes a command.\n");
-}
-
-/* The name that docker or podman uses, else a similar one; commands that end or remove something are not suggested. */
-static int unknown_verb(const char *word, struct err *e)
-{
-    static const struct {
-        const char *word, *instead;
-    } others[] = {
-        {"list", "did you mean `netctr network ls`?"},
-        {"remove", "`network rm` removes networks (`netctr network rm --help`)"},
-        {"delete", "`network rm` removes networks (`netctr network rm --help`)"},
-        {"exists", "`netctr network inspect NAME` fails unless it exists"},
-        {"show", "did you mean `netctr network inspect`?"},
-    };
-    const char *names[ARRAY_LEN(verbs) + 1] = {NULL};
-    err_say(e, -EINVAL, "unknown command `network %s`", word);
-    for (size_t i = 0; i < ARRAY_LEN(others); i++)
-        if (streq(others[i].word, word)) {
-            err_hint(e, "%s", others[i].instead);
-            return -EINVAL;
-        }
-    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-        names[i] = verb_name(i);
-    const char *near = nearest_word(word, names);
-    for (size_t i = 0; near && i < ARRAY_LEN(verbs); i++)
-        if (streq(near, verb_name(i)) && verbs[i].command.risky)
-            near = NULL;
-    if (near)
-        err_hint(e, "did you mean `netctr network %s`?", near);
-    else
-        err_hint(e, "`netctr network --help` lists the commands");
-    return -EINVAL;
-}
+/* The names that docker and podman use. */
+static const struct other_name others[] = {
+    {"list", "did you mean `netctr network ls`?"},
+    {"remove", "`network rm` removes networks (`netctr network rm --help`)"},
+    {"delete", "`network rm` removes networks (`netctr network rm --help`)"},
+    {"exists", "`netctr network inspect NAME` fails unless it exists"},
+    {"show", "did you mean `netctr network inspect`?"},
+    {NULL, NULL},
+};
 
 static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
-    bool help =
-        argc > 1 && (streq(argv[1], "--help") || streq(argv[1], "-h") || streq(argv[1], "help"));
-    if (argc < 2 || help) {
-        list_verbs(help ? stdout : stderr);
-        return help ? 0 : EXIT_NETCTR;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-        if (streq(argv[1], verb_name(i)))
-            return verbs[i].run(cli, &verbs[i].command, argc - 1, argv + 1, e);
-    return argv[1][0] == '-' ? err_say(e, -EINVAL, "unknown flag `%s`", argv[1])
-                             : unknown_verb(argv[1], e);
+    const struct group group = {&command_network, verbs, ARRAY_LEN(verbs), others};
+    return group_run(&group, cli, argc, argv, e);
 }
 
 const struct command command_network = {

@@ -268,6 +268,25 @@ struct veth {
  *  namespace. The host's end has no ARP (IFF_NOARP) and stays down until its port flags are set.
  *  Nothing is moved between namespaces, which would hold RTNL for an rcu_barrier (20-40 ms). */
 void rt_add_veth(struct rt_batch *b, const struct veth *v);
+/** One end of a link between two namespaces, none of which need be the host's. */
+struct link_end {
+    const char *name;
+    uint8_t mac[6];
+    int master; /**< index of a bridge in its namespace; 0: none */
+    int netns;  /**< fd of its namespace; not used for the end that is created in the batch's own */
+};
+/** Creates a veth with one RTM_NEWLINK (CREATE|EXCL), both ends in their places, neither up. */
+void rt_add_pair(struct rt_batch *b, const struct link_end *here, const struct link_end *there,
+                 unsigned mtu);
+/** Creates a macvlan (mode bridge) of the batch's link with index @parent, in the namespace of @there. */
+void rt_add_macvlan(struct rt_batch *b, int parent, const struct link_end *there);
+#define RT_SPARE_METRIC 0xff002000U
+/** Adds a default route that is used only if there is no other one: RTPROT_KERNEL and RT_SPARE_METRIC. */
+void rt_add_spare_route(struct rt_batch *b, int index, const struct ip *gateway);
+/** The kernel computes checksums of packets that this interface sends, instead of leaving them to a device that a veth has
+ *  not: receivers other than the kernel would see wrong ones (ETHTOOL_STXCSUM). @socket: any, in its namespace. 0 or
+ *  -errno. */
+int link_checksum_off(int socket, const char *name);
 /** Sets the bridge port flags and the alias of @port. Frames to the reserved group addresses
  *  01:80:c2:00:00:0x are forwarded like any other (IFLA_BRPORT_GROUP_FWD_MASK) and never given to
  *  the host by the port. Other settings that hold frames back (flooding, proxy ARP, locks) get the

@@ -1,0 +1,39 @@
+/* The subcommands of `netctr lab`. */
+#pragma once
+
+#include "cli.h"
+
+#include <netctr/lab.h>
+
+/** Which lab is meant. */
+struct lab_choice {
+    char *topo; /**< --topo FILE */
+    char *name; /**< --name NAME */
+};
+#define LAB_CHOICE_OPTIONS(c)                                                                     \
+    {"topo",   't', OPTION_TEXT, "FILE", "the topology file, or a directory with one *.clab.yml", \
+     &(c).topo},                                                                                  \
+    {                                                                                             \
+        "name", 'n', OPTION_TEXT, "LAB", "the lab's name, instead of the file's", &(c).name       \
+    }
+/** Reads the topology file that @c or @word names, or the one in this directory. Prints all faults but the first, which is
+ *  the error. The caller owns *@text and *@out. */
+int lab_read(const struct lab_choice *c, const char *word, const struct topology_options *o,
+             char **text, size_t *size, struct topology **out, struct err *e);
+/** Finds the lab that @c or @word names: a lab's name, or a file; without both, that of the file in this directory, or the
+ *  only lab there is. The caller clears @out. */
+int lab_choose(struct engine *engine, const struct lab_choice *c, const char *word, struct lab *out,
+               struct err *e);
+
+int lab_up_command(const struct cli *cli, const struct command *command, int argc, char **argv,
+                   struct err *e);
+int lab_down_command(const struct cli *cli, const struct command *command, int argc, char **argv,
+                     struct err *e);
+int lab_ls_command(const struct cli *cli, const struct command *command, int argc, char **argv,
+                   struct err *e);
+int lab_inspect_command(const struct cli *cli, const struct command *command, int argc, char **argv,
+                        struct err *e);
+int lab_exec_command(const struct cli *cli, const struct command *command, int argc, char **argv,
+                     struct err *e);
+int lab_restart_command(const struct cli *cli, const struct command *command, int argc, char **argv,
+                        struct err *e);

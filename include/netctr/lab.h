@@ -1,0 +1,108 @@
+/* Labs: a topology that runs. A node is a pinned sandbox and, unless it is a switch, a container in it; a link is a veth
+ * born in place at both ends. Links and addresses live as long as the sandbox: a program may end and start again.
+ *
+ *     ROOT/labs/NAME/    lab.json (what belongs to the lab, written before it is made), topology.yml (a copy of the file),
+ *                        host (the tree of `image: host`), lock
+ *
+ * The lock is held by a process that changes the lab. A lab that was being brought up and whose lock is free was killed:
+ * lab_down() and lab_gc() remove it. Functions return 0 or a negative errno with a text in @e.
+ */
+#pragma once
+
+#include <netctr/engine.h>
+#include <netctr/topology.h>
+
+enum lab_state {
+    LAB_STARTS, /**< it is being brought up, or that was killed */
+    LAB_UP,
+    LAB_ENDS, /**< likewise, taken down */
+};
+/** A node of a lab that exists. */
+struct lab_member {
+    char *name;      /**< as in the file */
+    char *long_name; /**< of its container, "clab-LAB-NODE" */
+    char *sandbox;   /**< id; NULL: it uses the network of the host or of another container */
+    char *container; /**< id; NULL: it is a switch */
+    enum lab_kind kind;
+};
+struct lab {
+    char *name, *id;
+    char *file; /**< absolute path of the topology file */
+    enum lab_state state;
+    int64_t created; /**< seconds since the epoch */
+    struct id_map ids; /**< of all nodes; empty: the host's */
+    struct lab_member *members;
+    size_t member_count;
+    strv networks; /**< that it has made */
+    strv host_links; /**< interfaces of the host that it has made */
+    char *mgmt;    /**< the management network; NULL: none. It is shared with other labs */
+    bool damaged;  /**< its record cannot be read */
+    int dir;       /**< ROOT/labs/NAME */
+    int lock;      /**< -1: not held by this process */
+};
+void lab_clear(struct lab *l);
+#define _cleanup_lab_ __attribute__((cleanup(lab_clear)))
+
+/** Finds a lab by name. -ENOENT with a text. The caller clears @out, also after a failure. */
+int lab_find(struct engine *engine, const char *name, struct lab *out, struct err *e);
+/** Calls @each for every lab, sorted by name; a negative result ends the walk. */
+int lab_each(struct engine *engine, int (*each)(struct lab *l, void *arg), void *arg, struct err *e);
+/** Its topology, from the copy of the file. The caller owns *@out. */
+int lab_topology(const struct lab *l, struct topology **out, struct err *e);
+/** The member with this name or long name; NULL: none. */
+const struct lab_member *lab_member(const struct lab *l, const char *name);
+/** Does its sandbox live? Not after a reboot. */
+bool lab_lives(struct engine *engine, const struct lab *l);
+/** Its directory beside the file, for what containerlab keeps there. */
+
+/** What happens while a lab comes up or goes down. */
+struct lab_news {
+    const char *node;  /**< NULL: the lab */
+    const char *what;  /**< "links", "started", "ready", "healthy", "failed", "removed" */
+    int64_t ms;        /**< since the command began */
+    strv notes;        /**< lines for people: exec lines that failed, with exit status and output */
+};
+struct lab_options {
+    char *const *images; /**< "NAME=DIR" or "NAME=host", NAME a pattern as in fnmatch(3); NULL */
+    const char *image_dir;     /**< root directories by the name of the image; NULL */
+    const char *text; /**< of the topology file, to be kept */
+    size_t text_size;
+    bool strict;           /**< an exec line that fails is an error */
+    void (*tell)(const struct lab_news *news, void *arg); /**< may be NULL */
+    void *arg;
+};
+/** Brings a lab up, or takes one up again that a reboot has ended. After a failure nothing of it is left, unless it existed
+ *  before. -EEXIST: it runs already. */
+int lab_up(struct engine *engine, const struct topology *t, const struct lab_options *o,
+           struct err *e);
+/** Removes a lab and everything of it. Accepts whatever is gone. */
+int lab_down(struct engine *engine, const char *name, const struct lab_options *o, struct err *e);
+/** Restarts the programs of these nodes (NULL: all); their networks stay. @seconds as for engine_stop(). */
+int lab_restart(struct engine *engine, const struct lab *l, char *const *nodes, uint64_t seconds,
+                struct err *e);
+/** Removes labs whose `up` or `down` was killed. */
+int lab_gc(struct engine *engine, const struct gc *gc, struct err *e);
+
+/** An address of a node as the kernel has it now. */
+struct lab_interface {
+    char *name;
+    uint8_t mac[6];
+    unsigned mtu;
+    bool up, carrier;
+    bool mgmt; /**< on the management network */
+    struct lab_address *addresses;
+    size_t address_count;
+};
+struct lab_interfaces {
+    struct lab_interface *items;
+    size_t count;
+};
+void lab_interfaces_clear(struct lab_interfaces *l);
+#define _cleanup_lab_interfaces_ __attribute__((cleanup(lab_interfaces_clear)))
+/** The interfaces of a node but lo, in the order of their indexes. -ESRCH with a text: its sandbox is gone. */
+int lab_interfaces(struct engine *engine, const struct lab *l, const struct lab_member *m,
+                   struct lab_interfaces *out, struct err *e);
+/** The network namespace of a node: an fd, the caller's. */
+int lab_netns(struct engine *engine, const struct lab_member *m, struct err *e);
+/** Everything of a lab, with addresses; caller owns *@out. */
+int lab_inspect(struct engine *engine, const struct lab *l, json_t **out, struct err *e);

@@ -1,0 +1,241 @@
+/* Takes a lab down: programs first, then sandboxes (with them go the links), networks, ids, and last the record. Each step
+ * accepts "already gone", so that whoever is killed here is followed by the next `lab down`, or by gc.
+ */
+#include "down.h"
+
+#include <errno.h>
+
+struct taking {
+    const struct lab *l;
+    const struct lab_options *o;
+    size_t next;
+    bool keep_containers, sandboxes;
+    int64_t began;
+};
+
+/* ---- in a worker -----------------------------------------------------------------------------*/
+
+static bool is_ours(const struct lab *l, const struct record *r)
+{
+    _cleanup_free_ char *label = xasprintf("netctr.lab.id=%s", l->id);
+    return strv_has(r->spec.labels, label);
+}
+
+static int stop_program(struct engine *engine, const struct taking *x, const struct lab_member *m,
+                        struct err *e)
+{
+    _cleanup_record_ struct record r = {0};
+    int code = engine_find(engine, m->long_name, &r, e);
+    if (code == -ENOENT)
+        err_clear(e);
+    if (code == -EBADMSG) { /* its files are damaged; its name alone says that it is the lab's */
+        err_clear(e);
+        return x->keep_containers ? 0 : engine_remove_damaged(engine, m->long_name, e);
+    }
+    if (code < 0 || !is_ours(x->l, &r))
+        return code == -ENOENT ? 0 : code;
+    if (!x->keep_containers)
+        return engine_force_remove(engine, &r, e);
+    return r.status == STATUS_EXITED ? 0 : engine_stop(engine, &r, MARK_END_ASKED, 0, e);
+}
+
+static int work(struct engine *engine, size_t job, void *arg, strv *notes, struct err *e)
+{
+    const struct taking *x = arg;
+    const struct lab_member *m = &x->l->members[job];
+    (void)notes;
+    int r = 0;
+    if (x->sandboxes && m->sandbox)
+        r = sandbox_destroy(engine_sandboxes(engine), m->sandbox, e);
+    else if (!x->sandboxes && m->kind == LAB_LINUX)
+        r = stop_program(engine, x, m, e);
+    if (r < 0)
+        err_wrap(e, "node `%s`", m->name);
+    return r;
+}
+
+/* ---- in the master ---------------------------------------------------------------------------*/
+
+static long next(void *arg)
+{
+    struct taking *x = arg;
+    return x->next < x->l->member_count ? (long)x->next++ : CREW_NO_MORE;
+}
+
+static void done(size_t job, bool failed, strv notes, void *arg)
+{
+    const struct taking *x = arg;
+    (void)notes;
+    const struct lab_news news = {.node = x->l->members[job].name,
+                                  .what = failed ? "failed" : "removed",
+                                  .ms = monotonic_ms() - x->began};
+    if (x->sandboxes && x->o && x->o->tell)
+        x->o->tell(&news, x->o->arg);
+}
+
+static int each_member(struct engine *engine, struct taking *x, bool sandboxes, struct err *e)
+{
+    const struct crew crew = {.root = engine->store.root,
+                              .run = engine->store.run,
+                              .workers = crew_size(x->l->member_count),
+                              .work = work,
+                              .next = next,
+                              .done = done,
+                              .arg = x};
+    x->next = 0;
+    x->sandboxes = sandboxes;
+    return x->l->member_count ? crew_run(&crew, true, e) : 0;
+}
+
+/* A link of the host goes with its peer's namespace, soon. Only one that bears the lab's id is deleted here. */
+static int remove_host_links(const struct lab *l, struct err *e)
+{
+    _cleanup_rt_ struct rt *rt = NULL;
+    int r = l->host_links ? rt_open(&rt, e) : 0;
+    strv_each (name, l->host_links) {
+        struct link link;
+        if (r < 0 || rt_get_link(rt, name, &link) < 0 || !streq(link.alias, l->id))
+            continue;
+        _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
+        rt_delete_link(b, name);
+        r = rt_commit(b, e);
+    }
+    return r;
+}
+
+int lab_take_down(struct engine *engine, struct lab *l, const struct lab_options *o,
+                  bool keep_containers, struct err *e)
+{
+    struct taking x = {.l = l, .o = o, .keep_containers = keep_containers, .began = monotonic_ms()};
+    _cleanup_err_ struct err step = ERR_INIT;
+    int first = 0;
+    l->state = LAB_ENDS;
+    if (!l->damaged && !keep_containers)
+        err_note(&first, lab_save(l, &step), e, &step);
+    err_note(&first, each_member(engine, &x, false, &step), e, &step);
+    err_note(&first, each_member(engine, &x, true, &step), e, &step);
+    err_note(&first, remove_host_links(l, &step), e, &step);
+    if (first == 0 && !keep_containers)
+        err_note(&first, lab_networks_remove(engine, l, &step), e, &step);
+    if (first < 0 || keep_containers)
+        return first;
+    _cleanup_free_ char *range = lab_range_id(l);
+    range_free(&engine->store, range, &l->ids);
+    return lab_forget(engine, l, e);
+}
+
+/* What names a member whose lab's record is lost: the sandboxes and containers that bear the lab's name. */
+struct search {
+    struct lab *l;
+    char *label;
+};
+
+static struct lab_member *add_member(struct lab *l, const char *long_name)
+{
+    for (size_t i = 0; i < l->member_count; i++)
+        if (streq(l->members[i].long_name, long_name))
+            return &l->members[i];
+    l->members = xrealloc(l->members, l->member_count + 1, sizeof(*l->members));
+    l->members[l->member_count] =
+        (struct lab_member){.name = xstrdup(long_name), .long_name = xstrdup(long_name)};
+    return &l->members[l->member_count++];
+}
+
+static int look_at_container(const struct record *r, void *arg)
+{
+    struct search *s = arg;
+    const char *sandbox = skip_prefix(r->spec.network, NETWORK_OF_SANDBOX);
+    if (!strv_has(r->spec.labels, s->label))
+        return 0;
+    struct lab_member *m = add_member(s->l, r->spec.name);
+    strv_each (label, r->spec.labels) {
+        const char *id = skip_prefix(label, "netctr.lab.id=");
+        if (id && !s->l->id)
+            s->l->id = xstrdup(id);
+    }
+    if (sandbox && !m->sandbox)
+        m->sandbox = xstrdup(sandbox);
+    if (!s->l->ids.uid_count)
+        s->l->ids = r->spec.ids;
+    return 0;
+}
+
+static int look_at_sandbox(struct sandbox_record *r, void *arg)
+{
+    struct search *s = arg;
+    _cleanup_free_ char *prefix = s->l->id ? xasprintf("%s-", s->l->id) : NULL;
+    if (r->life != SANDBOX_PINNED || !prefix || !skip_prefix(r->id, prefix))
+        return 0;
+    struct lab_member *m = add_member(s->l, r->name ? r->name : r->id);
+    if (!m->sandbox)
+        m->sandbox = xstrdup(r->id);
+    return 0;
+}
+
+static int recover(struct engine *engine, struct lab *l, struct err *e)
+{
+    _cleanup_free_ char *label = xasprintf("netctr.lab=%s", l->name);
+    struct search s = {l, label};
+    int r = engine_each(engine, look_at_container, &s, e);
+    if (r == 0 && !l->id)
+        l->id = spec_new_id();
+    return r == 0 ? sandbox_each(engine_sandboxes(engine), look_at_sandbox, &s, e) : r;
+}
+
+int lab_down(struct engine *engine, const char *name, const struct lab_options *o, struct err *e)
+{
+    _cleanup_lab_ struct lab found = {.dir = -1, .lock = -1}, l = {.dir = -1, .lock = -1};
+    sigset_t stopping, before;
+    bool existed;
+    int r = lab_find(engine, name, &found, e);
+    if (r < 0 && r != -EBADMSG)
+        return r;
+    err_clear(e);
+    r = lab_claim(engine, name, &l, &existed, e);
+    if (r == -EBADMSG) {
+        err_clear(e);
+        l.damaged = true;
+        r = recover(engine, &l, e);
+    }
+    if (r < 0)
+        return r;
+    lab_block_signals(&stopping, &before);
+    r = lab_take_down(engine, &l, o, false, e);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    return r;
+}
+
+/* ---- gc --------------------------------------------------------------------------------------*/
+
+struct cleaning {
+    struct engine *engine;
+    const struct gc *gc;
+    struct err *e;
+    int result;
+};
+
+/* The lock tells a lab that is being brought up from one whose `up` was killed. */
+static int clean(struct lab *l, void *arg)
+{
+    struct cleaning *c = arg;
+    _cleanup_err_ struct err step = ERR_INIT;
+    _cleanup_lab_ struct lab own = {.dir = -1, .lock = -1};
+    bool existed;
+    if (l->damaged || l->state == LAB_UP)
+        return 0;
+    int r = lab_claim(c->engine, l->name, &own, &existed, &step);
+    if (r < 0 || own.state == LAB_UP)
+        return 0;
+    r = c->gc->dry_run ? 0 : lab_take_down(c->engine, &own, NULL, false, &step);
+    if (r == 0)
+        gc_tell(c->gc, GC_REMOVE, "lab %s, which was left half-way", l->name);
+    err_note(&c->result, r, c->e, &step);
+    return 0;
+}
+
+int lab_gc(struct engine *engine, const struct gc *gc, struct err *e)
+{
+    struct cleaning c = {.engine = engine, .gc = gc, .e = e};
+    int r = lab_each(engine, clean, &c, e);
+    return r < 0 ? r : c.result;
+}

@@ -1,0 +1,9 @@
+/* down.c, as up.c uses it. Private. */
+#pragma once
+
+#include "lab.h"
+
+/** Removes everything of @l, whose lock is held. @keep_containers: stops them, and leaves record and ids, so that `up` can
+ *  take them up again. */
+int lab_take_down(struct engine *engine, struct lab *l, const struct lab_options *o,
+                  bool keep_containers, struct err *e);

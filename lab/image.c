@@ -1,0 +1,129 @@
+/* From the name of an image to a root directory. Images themselves come later: a name leads to the host's own tree or to a
+ * directory, by --image, by --images DIR, or because it is a path.
+ */
+#include "lab.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <string.h>
+
+void lab_image_clear(struct lab_image *i)
+{
+    free(i->root);
+    strv_free(i->volumes);
+    strv_free(i->entrypoint);
+    strv_free(i->cmd);
+    strv_free(i->env);
+    *i = (struct lab_image){0};
+}
+
+/* What --image says of @name; NULL: nothing. */
+static const char *mapped(const struct lab_options *o, const char *name)
+{
+    strv_each (entry, o->images) {
+        const char *equals = strrchr(entry, '=');
+        _cleanup_free_ char *pattern = equals ? xstrndup(entry, (size_t)(equals - entry)) : NULL;
+        if (pattern && fnmatch(pattern, name, 0) == 0)
+            return equals + 1;
+    }
+    return NULL;
+}
+
+static bool is_host(const char *image, const struct lab_options *o)
+{
+    const char *to = image ? mapped(o, image) : NULL;
+    return !image || streq(to ? to : image, "host");
+}
+
+bool lab_uses_host(const struct topology *t, const struct lab_options *o)
+{
+    for (size_t i = 0; i < t->node_count; i++)
+        if (t->nodes[i].kind == LAB_LINUX && is_host(t->nodes[i].image, o))
+            return true;
+    return false;
+}
+
+/* The last part of a name without its tag: "quay.io/frrouting/frr:8.4" is "frr". The caller frees. */
+static char *short_name(const char *image)
+{
+    const char *slash = strrchr(image, '/');
+    const char *last = slash ? slash + 1 : image;
+    return xstrndup(last, strcspn(last, ":@"));
+}
+
+static char *directory_of(const char *dir, const char *name)
+{
+    struct stat st;
+    char *path = xasprintf("%s/%s", dir, name);
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return path;
+    free(path);
+    return NULL;
+}
+
+static int refuse(const struct topology *t, const struct lab_node *n, struct err *e)
+{
+    err_say(e, -ENOENT, "%s:%u:%u: node `%s`: there is no root directory for image `%s`", t->file,
+            n->place.line, n->place.column, n->name, n->image);
+    err_hint(e,
+             "`--image '%s=host'` uses this host's programs, `--image '%s=DIR'` a root directory",
+             n->image, n->image);
+    return -ENOENT;
+}
+
+/* A path in the file is relative to the file. */
+static char *path_of(const struct topology *t, const char *word)
+{
+    struct stat st;
+    if (word[0] != '/' && word[0] != '.')
+        return NULL;
+    _cleanup_free_ char *path = word[0] == '/' ? xstrdup(word) : xasprintf("%s/%s", t->dir, word);
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? take_ptr(path) : NULL;
+}
+
+static void add_words(strv *v, const char *const *words)
+{
+    for (; *words; words++)
+        strv_add(v, *words);
+}
+
+/* What an image with such a name runs. */
+static void known_program(const char *image, struct lab_image *out)
+{
+    static const char *const frr[] = {"/bin/sh", "-c",
+                                      "/usr/lib/frr/frrinit.sh start; exec sleep infinity", NULL};
+    static const char *const shell[] = {"/bin/sh", NULL};
+    static const char *const idle[] = {"sleep", "infinity", NULL};
+    _cleanup_free_ char *name = image ? short_name(image) : NULL;
+    if (name && strcasestr(name, "frr"))
+        add_words(&out->cmd, frr);
+    else
+        add_words(&out->cmd, out->host ? idle : shell);
+}
+
+int lab_image_find(const struct topology *t, const struct lab_node *n, const struct lab_options *o,
+                   const char *host_tree, struct lab_image *out, struct err *e)
+{
+    const char *to = n->image ? mapped(o, n->image) : NULL;
+    *out = (struct lab_image){.host = is_host(n->image, o)};
+    known_program(n->image, out);
+    if (out->host) {
+        out->root = xstrdup(host_tree);
+        host_tree_volumes(&out->volumes);
+        return 0;
+    }
+    if (to) {
+        out->root = realpath(to, NULL);
+        if (!out->root)
+            return err_set(e, errno, "root directory `%s` of image `%s`", to, n->image);
+        return 0;
+    }
+    out->root = path_of(t, n->image);
+    if (!out->root && o->image_dir) {
+        _cleanup_free_ char *name = short_name(n->image);
+        out->root = directory_of(o->image_dir, n->image);
+        if (!out->root)
+            out->root = directory_of(o->image_dir, name);
+    }
+    return out->root ? 0 : refuse(t, n, e);
+}

@@ -1,0 +1,126 @@
+/* What the files of lab/ share. Private. From the top down:
+ *
+ *     up.c, down.c      the transaction
+ *     steps.c           which step of which node may begin: programs, exec lines, health
+ *     node.c            one node's sandbox, its management interface and networks
+ *     wire.c            links and switches
+ *     program.c         a node's container: image, environment, binds
+ *     line.c            an exec line: natively, or by the node's own program
+ *     mgmt.c            networks of the file, and the one for management
+ *     crew.c            worker processes, because an engine belongs to one process
+ *     image.c, host_tree.c   from an image's name to a root directory
+ *     record.c          what is on disk
+ */
+#pragma once
+
+#include <netctr/iproute.h>
+#include <netctr/lab.h>
+
+#include <signal.h>
+
+/* ---- crew.c ----------------------------------------------------------------------------------*/
+
+enum { CREW_NONE_NOW = -1, CREW_NO_MORE = -2 };
+/** Jobs that worker processes do, each with an engine of its own. */
+struct crew {
+    const char *root, *run;
+    size_t workers; /**< at most so many at once */
+    /** In a worker. @notes gets lines for people. */
+    int (*work)(struct engine *engine, size_t job, void *arg, strv *notes, struct err *e);
+    /** In the caller: a job that may begin, CREW_NONE_NOW, or CREW_NO_MORE. Not called again after a failure. */
+    long (*next)(void *arg);
+    void (*done)(size_t job, bool failed, strv notes, void *arg); /**< in the caller; may be NULL */
+    void *arg;
+};
+/** Returns the first failure, once all workers have ended. SIGINT, SIGTERM and SIGHUP are failures (-EINTR). The caller
+ *  must be single-threaded. With @go_on, failures do not end it. */
+int crew_run(const struct crew *c, bool go_on, struct err *e);
+/** For work that keeps the processors busy. */
+size_t crew_size(size_t jobs);
+/** Blocks the signals that end a command, so that it can undo what it did. crew_run() notices them. */
+void lab_block_signals(sigset_t *stopping, sigset_t *before);
+
+/* ---- record.c --------------------------------------------------------------------------------*/
+
+/** Makes ROOT/labs/NAME and takes its lock, or that of a lab which exists. -EBUSY with a text: a process changes it. */
+int lab_claim(struct engine *engine, const char *name, struct lab *out, bool *existed, struct err *e);
+int lab_save(const struct lab *l, struct err *e);
+int lab_save_text(const struct lab *l, const char *text, size_t size, struct err *e);
+/** Removes the directory, with the lock held. */
+int lab_forget(struct engine *engine, struct lab *l, struct err *e);
+/** Fills in members, ids and names from a topology. */
+void lab_plan(struct lab *l, const struct topology *t);
+/** What the range of its ids is called; caller frees. */
+char *lab_range_id(const struct lab *l);
+
+/* ---- image.c, host_tree.c --------------------------------------------------------------------*/
+
+/** An image's root directory, and what it runs by default. */
+struct lab_image {
+    char *root;    /**< absolute */
+    strv volumes;  /**< as `-v` takes them */
+    strv entrypoint, cmd, env;
+    bool host;
+};
+void lab_image_clear(struct lab_image *i);
+#define _cleanup_lab_image_ __attribute__((cleanup(lab_image_clear)))
+/** Resolves what a node's `image` says. -ENOENT with a text and a hint. */
+int lab_image_find(const struct topology *t, const struct lab_node *n, const struct lab_options *o,
+                   const char *host_tree, struct lab_image *out, struct err *e);
+bool lab_uses_host(const struct topology *t, const struct lab_options *o);
+/** Copies what nodes may see of the host's tree to @dir/NAME, if it is not there. */
+int host_tree_make(int dir, const char *name, struct err *e);
+#define HOST_TREE "host"
+/** The volumes of the rest. */
+void host_tree_volumes(strv *volumes);
+
+/* ---- mgmt.c ----------------------------------------------------------------------------------*/
+
+/** The name of a network of the file on the host; caller frees. */
+char *lab_network_name(const struct topology *t, const char *name);
+/** Does the node have an interface on the management network? */
+bool node_is_managed(const struct topology *t, const struct lab_node *n);
+int lab_networks_make(struct engine *engine, const struct topology *t, struct lab *l,
+                      struct err *e);
+/** Removes those of the lab, and the management network if no other lab uses it. */
+int lab_networks_remove(struct engine *engine, const struct lab *l, struct err *e);
+
+/* ---- node.c ----------------------------------------------------------------------------------*/
+
+/** Makes the sandbox of a node, puts it on its networks and publishes its ports. */
+int node_make(struct engine *engine, const struct topology *t, const struct lab *l, size_t node,
+              struct err *e);
+/** Sysctls of the file that belong to the network namespace, and gateways; after the links. */
+int node_settle(struct engine *engine, const struct topology *t, const struct lab *l, size_t node,
+                struct err *e);
+
+/* ---- wire.c ----------------------------------------------------------------------------------*/
+
+int wires_make(struct engine *engine, const struct topology *t, const struct lab *l, struct err *e);
+/** The interface of a switch to which all its ports belong. */
+#define SWITCH_DEVICE "br0"
+
+/* ---- program.c -------------------------------------------------------------------------------*/
+
+/** Starts the node's container, which is made first if there is none. */
+int program_start(struct engine *engine, const struct topology *t, const struct lab *l, size_t node,
+                  const struct lab_options *o, struct err *e);
+
+/* ---- line.c ----------------------------------------------------------------------------------*/
+
+/** Runs an exec line of a node. @native, opened by the first line that needs it, is the caller's. A line that fails adds a
+ *  note, and makes the result 1. */
+int lab_line(struct engine *engine, const struct lab_member *m, struct iproute **native,
+             const struct lab_exec *line, strv *notes, struct err *e);
+/** The same by a program of the host, in the directory of the topology file. */
+int lab_host_line(const struct topology *t, const struct lab_exec *line, strv *notes, struct err *e);
+/** Runs a command in a node; *@output (at most 64 KiB of stdout and stderr) is the caller's. Returns its exit status, or
+ *  -errno. @timeout_ms: then it is killed, and -ETIMEDOUT returned; 0: none. */
+int lab_command(struct engine *engine, const struct lab_member *m, char *const *argv, char **output,
+                unsigned timeout_ms, struct err *e);
+
+/* ---- steps.c ---------------------------------------------------------------------------------*/
+
+/** Programs, exec lines and health of all nodes, in the order that the file asks for. */
+int steps_run(struct engine *engine, const struct topology *t, const struct lab *l,
+              const struct lab_options *o, int64_t began, struct err *e);

@@ -1,0 +1,192 @@
+/* Networks of a lab on the host: those of `networks:`, which are the lab's own, and the one for management, which labs share
+ * by its name as containerlab's do.
+ */
+#include "lab.h"
+
+#include <errno.h>
+
+#define MGMT_LABEL "netctr.lab.mgmt"
+#define MGMT_NETWORK "clab"
+
+char *lab_network_name(const struct topology *t, const char *name)
+{
+    return topology_long_name(t, name);
+}
+
+bool node_is_managed(const struct topology *t, const struct lab_node *n)
+{
+    return n->kind == LAB_LINUX && n->network == NODE_OWN && !n->networks && !t->mgmt.off;
+}
+
+static bool needs_mgmt(const struct topology *t)
+{
+    for (size_t i = 0; i < t->node_count; i++)
+        if (node_is_managed(t, &t->nodes[i]))
+            return true;
+    for (size_t i = 0; i < t->link_count; i++)
+        for (int k = 0; k < 2; k++)
+            if (t->links[i].ends[k].what == END_MGMT)
+                return true;
+    return false;
+}
+
+/* ---- definitions -----------------------------------------------------------------------------*/
+
+static int take_subnets(char *const *texts, struct network *n, struct err *e)
+{
+    int r = 0;
+    strv_each (text, texts) {
+        struct subnet s;
+        if (r == 0)
+            r = subnet_parse(text, &s, e);
+        if (r == 0)
+            *(s.address.family == AF_INET ? &n->subnet4 : &n->subnet6) = s;
+    }
+    return r;
+}
+
+static void take_gateways(char *const *texts, struct network *n)
+{
+    strv_each (text, texts) {
+        struct ip ip;
+        if (ip_parse(text, &ip) == 0)
+            *(ip.family == AF_INET ? &n->gateway4 : &n->gateway6) = ip;
+    }
+}
+
+static int make_network(struct engine *engine, const struct topology *t,
+                        const struct lab_network *wanted, struct err *e)
+{
+    _cleanup_network_ struct network n = NETWORK_DEFAULTS;
+    n.name = lab_network_name(t, wanted->name);
+    n.internal = wanted->internal;
+    n.icc = !wanted->isolated_ports;
+    n.mtu = wanted->mtu;
+    n.labels = strv_copy(wanted->labels);
+    strv_add_take(&n.labels, xasprintf("netctr.lab=%s", t->name));
+    int r = take_subnets(wanted->subnets, &n, e);
+    take_gateways(wanted->gateways, &n);
+    if (r == 0)
+        r = engine_network_create(engine, &n, wanted->ipv6, e);
+    if (r == -EEXIST) {
+        err_say(e, r, "network `%s` exists already", n.name);
+        err_hint(e, "`netctr network rm %s` removes it", n.name);
+    }
+    return r;
+}
+
+/* Containerlab's addresses, unless they are in use. */
+static int make_default_mgmt(struct engine *engine, struct network *n, struct err *e)
+{
+    _cleanup_network_ struct network usual = {0};
+    _cleanup_err_ struct err why = ERR_INIT;
+    network_copy(n, &usual);
+    if (subnet_parse("172.20.20.0/24", &usual.subnet4, e) < 0 ||
+        subnet_parse("3fff:172:20:20::/64", &usual.subnet6, e) < 0)
+        return e->code;
+    int r = engine_network_create(engine, &usual, true, &why);
+    if (r == -EADDRINUSE)
+        return engine_network_create(engine, n, true, e);
+    if (r < 0)
+        err_move(e, &why);
+    return r;
+}
+
+static int make_mgmt(struct engine *engine, const struct topology *t, struct lab *l, struct err *e)
+{
+    const struct lab_mgmt *m = &t->mgmt;
+    _cleanup_network_ struct network n = NETWORK_DEFAULTS;
+    struct net *net;
+    n.name = xstrdup(l->mgmt);
+    n.no_default_route = true; /* node.c adds one that gives way to every other */
+    n.internal = m->no_outside;
+    n.mtu = m->mtu;
+    n.bridge = NULL;
+    strv_add(&n.labels, MGMT_LABEL "=1");
+    int r = engine_net(engine, &net, e);
+    if (r < 0)
+        return r;
+    _cleanup_network_ struct network present = {0};
+    if (network_load(net, n.name, &present, NULL) == 0)
+        return 0;
+    if (!m->subnets) {
+        r = make_default_mgmt(engine, &n, e);
+    } else {
+        r = take_subnets(m->subnets, &n, e);
+        take_gateways(m->gateways, &n);
+        if (r == 0)
+            r = engine_network_create(engine, &n, false, e);
+    }
+    if (r == -EEXIST) { /* another lab was faster */
+        err_clear(e);
+        r = 0;
+    }
+    if (r < 0)
+        err_wrap(e, "management network `%s`", n.name);
+    return r;
+}
+
+int lab_networks_make(struct engine *engine, const struct topology *t, struct lab *l, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; i < t->network_count; i++)
+        strv_add_take(&l->networks, lab_network_name(t, t->networks[i].name));
+    if (needs_mgmt(t))
+        l->mgmt = xstrdup(t->mgmt.network ? t->mgmt.network : MGMT_NETWORK);
+    r = lab_save(l, e);
+    for (size_t i = 0; r == 0 && i < t->network_count; i++)
+        r = make_network(engine, t, &t->networks[i], e);
+    return r == 0 && l->mgmt ? make_mgmt(engine, t, l, e) : r;
+}
+
+/* ---- removed ---------------------------------------------------------------------------------*/
+
+static int remove_network(struct engine *engine, const char *name, struct err *e)
+{
+    int r = engine_network_remove(engine, name, false, NULL, e);
+    if (r == -ENOENT)
+        err_clear(e);
+    return r == -ENOENT ? 0 : r;
+}
+
+struct users {
+    const struct lab *but;
+    bool used;
+};
+
+static int look_for_user(struct lab *l, void *arg)
+{
+    struct users *u = arg;
+    if (!streq(l->name, u->but->name) && (l->damaged || streq(l->mgmt, u->but->mgmt)))
+        u->used = true;
+    return 0;
+}
+
+/* Unless another lab, or a container, is on it; or it was there before. */
+static int remove_mgmt(struct engine *engine, const struct lab *l, struct err *e)
+{
+    struct users users = {.but = l};
+    struct net *net;
+    _cleanup_network_ struct network n = {0};
+    int r = engine_net(engine, &net, e);
+    if (r == 0)
+        r = lab_each(engine, look_for_user, &users, e);
+    if (r < 0 || users.used || network_load(net, l->mgmt, &n, NULL) < 0 ||
+        !strv_has(n.labels, MGMT_LABEL "=1"))
+        return r;
+    r = remove_network(engine, l->mgmt, e);
+    if (r == -EBUSY)
+        err_clear(e);
+    return r == -EBUSY ? 0 : r;
+}
+
+int lab_networks_remove(struct engine *engine, const struct lab *l, struct err *e)
+{
+    int first = 0;
+    _cleanup_err_ struct err step = ERR_INIT;
+    strv_each (name, l->networks)
+        err_note(&first, remove_network(engine, name, &step), e, &step);
+    if (l->mgmt)
+        err_note(&first, remove_mgmt(engine, l, &step), e, &step);
+    return first;
+}

@@ -1,0 +1,228 @@
+/* A node's program: a container in the node's sandbox. What the file does not say, the image does. */
+#include "lab.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+/* ---- environment -----------------------------------------------------------------------------*/
+
+static size_t count_links(const struct topology *t, size_t node)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < t->link_count; i++)
+        for (int k = 0; k < 2; k++)
+            count += t->links[i].ends[k].what == END_NODE && t->links[i].ends[k].node == node;
+    return count;
+}
+
+static void add_label(struct spec *s, const char *key, const char *value)
+{
+    if (!value)
+        return;
+    strv_add_take(&s->labels, xasprintf("%s=%s", key, value));
+    _cleanup_free_ char *name = xasprintf("CLAB_LABEL_%s", key);
+    for (char *p = name; *p; p++)
+        *p = isalnum((unsigned char)*p) ? (char)toupper((unsigned char)*p) : '_';
+    strv_add_take(&s->env, xasprintf("%s=%s", name, value));
+}
+
+/* Containerlab's labels, and the variables that it makes of all labels. */
+static void add_labels(const struct topology *t, const struct lab *l, size_t node, struct spec *s)
+{
+    const struct lab_node *n = &t->nodes[node];
+    add_label(s, "containerlab", t->name);
+    add_label(s, "clab-node-name", n->name);
+    add_label(s, "clab-node-longname", l->members[node].long_name);
+    add_label(s, "clab-node-kind", "linux");
+    add_label(s, "clab-node-group", n->group);
+    add_label(s, "clab-topo-file", t->file);
+    strv_each (label, n->labels) {
+        _cleanup_free_ char *key = xstrndup(label, strcspn(label, "="));
+        add_label(s, key, label + strlen(key) + (label[strlen(key)] == '='));
+    }
+    strv_add_take(&s->labels, xasprintf("netctr.lab=%s", t->name));
+    strv_add_take(&s->labels, xasprintf("netctr.lab.id=%s", l->id));
+}
+
+static int add_environment(const struct topology *t, size_t node, const struct lab_image *image,
+                           struct spec *s, struct err *e)
+{
+    const struct lab_node *n = &t->nodes[node];
+    _cleanup_strv_ strv entries = strv_copy(image->env);
+    strv_add_take(&entries, xasprintf("CLAB_INTFS=%zu", count_links(t, node)));
+    strv_each (entry, n->env)
+        strv_add(&entries, entry);
+    strv_each (entry, s->env)
+        strv_add(&entries, entry);
+    strv_free(take_ptr(s->env));
+    return env_compose(NULL, entries, &s->env, e);
+}
+
+/* ---- the request -----------------------------------------------------------------------------*/
+
+static void add_command(const struct lab_node *n, const struct lab_image *image, struct spec *s)
+{
+    char *const *first = n->has_entrypoint ? n->entrypoint : image->entrypoint;
+    /* As in docker: another entrypoint drops the image's arguments. */
+    char *const *rest = n->has_cmd ? n->cmd : n->has_entrypoint ? NULL : image->cmd;
+    strv_each (word, first)
+        strv_add(&s->argv, word);
+    strv_each (word, rest)
+        strv_add(&s->argv, word);
+}
+
+static int add_volumes(const struct lab_node *n, const struct lab_image *image, struct spec *s,
+                       struct err *e)
+{
+    _cleanup_strv_ strv mounts = NULL;
+    for (size_t i = 0; i < n->bind_count; i++)
+        strv_add_take(&mounts, xasprintf("type=bind,src=%s,dst=%s%s", n->binds[i].source,
+                                         n->binds[i].target, n->binds[i].read_only ? ",ro" : ""));
+    return volumes_parse(image->volumes, NULL, mounts, s, e);
+}
+
+/* Daemons that route need these; they are those of the node's own user namespace. */
+static void add_caps(const struct lab_node *n, struct run_request *q)
+{
+    static const char *const caps[] = {"NET_ADMIN", "NET_RAW", "SYS_ADMIN"};
+    for (size_t i = 0; i < ARRAY_LEN(caps); i++)
+        strv_add(&q->cap_add, caps[i]);
+    strv_each (cap, n->cap_add)
+        if (!strv_has(q->cap_add, cap))
+            strv_add(&q->cap_add, cap);
+}
+
+static void add_sysctls(const struct lab_node *n, struct spec *s)
+{
+    strv_each (text, n->sysctls) {
+        _cleanup_free_ char *name = xstrndup(text, strcspn(text, "="));
+        _cleanup_free_ char *path = sysctl_path(name);
+        if (path && !skip_prefix(path, "net/")) /* those are the sandbox's: node.c */
+            strv_add(&s->sysctls, text);
+    }
+}
+
+static char *network_of(const struct lab *l, size_t node, const struct lab_node *n)
+{
+    if (n->network == NODE_HOST)
+        return xstrdup("host");
+    if (n->network != NODE_CONTAINER)
+        return xasprintf(NETWORK_OF_SANDBOX "%s", l->members[node].sandbox);
+    if (n->network_of_index == SIZE_MAX)
+        return xasprintf(NETWORK_OF "%s", n->network_of);
+    return xasprintf(NETWORK_OF_SANDBOX "%s", l->members[n->network_of_index].sandbox);
+}
+
+static int take_limits(const struct lab_node *n, struct spec *s, struct err *e)
+{
+    if (n->restart) {
+        int r = restart_parse(n->restart, &s->restart, e);
+        if (r < 0)
+            return r;
+    }
+    if (!n->memory && !n->cpu)
+        return 0;
+    struct limits limits;
+    int r = limits_parse(n->memory, n->cpu, NULL, &limits, e);
+    if (r == 0) {
+        s->limits.memory = limits.memory;
+        s->limits.cpu_milli = limits.cpu_milli;
+    }
+    return r;
+}
+
+static int compose(const struct topology *t, const struct lab *l, size_t node,
+                   const struct lab_image *image, struct run_request *q, struct err *e)
+{
+    const struct lab_node *n = &t->nodes[node];
+    struct spec *s = &q->spec;
+    s->name = xstrdup(l->members[node].long_name);
+    s->hostname = n->network == NODE_HOST ? NULL : xstrdup(n->hostname ? n->hostname : n->name);
+    s->rootfs = xstrdup(image->root);
+    s->user = xstrdup(n->user);
+    s->detached = true;
+    /* A shell as the program ends without a terminal; the host's tree runs none by default. */
+    s->tty = s->interactive = n->tty && !(image->host && !n->has_cmd);
+    s->init = image->host && !n->has_cmd && !n->has_entrypoint;
+    s->stop = (struct stop_rule){.signal = SIGKILL};
+    s->dns = strv_copy(n->dns);
+    s->dns_search = strv_copy(n->dns_search);
+    s->dns_options = strv_copy(n->dns_options);
+    strv_add_take(&s->networks, network_of(l, node, n));
+    add_command(n, image, s);
+    add_labels(t, l, node, s);
+    add_caps(n, q);
+    add_sysctls(n, s);
+    int r = add_environment(t, node, image, s, e);
+    if (r == 0)
+        r = add_volumes(n, image, s, e);
+    if (r == 0)
+        r = take_limits(n, s, e);
+    return r == 0 ? run_request_complete(q, e) : r;
+}
+
+/* ---- started ---------------------------------------------------------------------------------*/
+
+/* `files`: before the program starts, so that it finds them. */
+static int copy_files(struct engine *engine, const struct lab_node *n, const struct record *r,
+                      struct err *e)
+{
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < n->file_count; i++) {
+        const struct lab_bind *f = &n->files[i];
+        const char *slash = strrchr(f->source, '/');
+        const struct copy_request copy = {.lock = -1,
+                                          .in = true,
+                                          .inside = f->target,
+                                          .outside = f->source,
+                                          .name = slash ? slash + 1 : f->source};
+        code = engine_copy(engine, r, &copy, e);
+        if (code < 0)
+            err_wrap(e, "file `%s`", f->target);
+    }
+    return code;
+}
+
+static int create_with_files(struct engine *engine, const struct lab_node *n, struct run_request *q,
+                             struct err *e)
+{
+    _cleanup_record_ struct record r = {0};
+    _cleanup_free_ char *name = xstrdup(q->spec.name);
+    int code = engine_create(engine, q, e);
+    if (code == 0)
+        code = engine_find(engine, name, &r, e);
+    if (code == 0)
+        code = copy_files(engine, n, &r, e);
+    return code == 0 ? engine_start(engine, &r, e) : code;
+}
+
+static int create(struct engine *engine, const struct topology *t, const struct lab *l, size_t node,
+                  const struct lab_options *o, struct err *e)
+{
+    const struct lab_node *n = &t->nodes[node];
+    _cleanup_lab_image_ struct lab_image image = {0};
+    _cleanup_run_request_ struct run_request q = RUN_REQUEST_INIT;
+    _cleanup_free_ char *tree = xasprintf("%s/labs/%s/" HOST_TREE, engine->store.root, l->name);
+    int r = lab_image_find(t, n, o, tree, &image, e);
+    if (r == 0)
+        r = compose(t, l, node, &image, &q, e);
+    if (r < 0)
+        return r;
+    return n->file_count ? create_with_files(engine, n, &q, e) : engine_run_detached(engine, &q, e);
+}
+
+int program_start(struct engine *engine, const struct topology *t, const struct lab *l, size_t node,
+                  const struct lab_options *o, struct err *e)
+{
+    _cleanup_record_ struct record r = {0};
+    const struct lab_member *m = &l->members[node];
+    int code = engine_find(engine, m->long_name, &r, NULL);
+    if (code == 0) /* after a reboot */
+        code = engine_start(engine, &r, e);
+    else
+        code = create(engine, t, l, node, o, e);
+    if (code < 0)
+        err_wrap(e, "node `%s`", m->name);
+    return code;
+}

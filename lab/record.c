@@ -1,0 +1,306 @@
+/* What is on disk of a lab: ROOT/labs/NAME. lab.json names everything that belongs to it, and is written before any of it is
+ * made.
+ */
+#include "lab.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+
+#define LABS "labs"
+#define RECORD "lab.json"
+#define TEXT "topology.yml"
+enum { LAB_SCHEMA = 1, TEXT_MAX = 8 << 20 };
+
+static const char *const states[] = {"starting", "up", "ending"};
+
+void lab_clear(struct lab *l)
+{
+    free(l->name);
+    free(l->id);
+    free(l->file);
+    free(l->mgmt);
+    strv_free(l->networks);
+    strv_free(l->host_links);
+    for (size_t i = 0; i < l->member_count; i++) {
+        struct lab_member *m = &l->members[i];
+        free(m->name);
+        free(m->long_name);
+        free(m->sandbox);
+        free(m->container);
+    }
+    free(l->members);
+    close_fd(l->dir);
+    close_fd(l->lock);
+    *l = (struct lab){.dir = -1, .lock = -1};
+}
+
+char *lab_range_id(const struct lab *l)
+{
+    return xasprintf(RANGE_KEPT "%s", l->id);
+}
+
+/* ---- planned ---------------------------------------------------------------------------------*/
+
+static bool has_sandbox(const struct lab_node *n)
+{
+    return n->network == NODE_OWN || n->network == NODE_NONE;
+}
+
+void lab_plan(struct lab *l, const struct topology *t)
+{
+    free(l->name);
+    free(l->file);
+    l->name = xstrdup(t->name);
+    l->file = xstrdup(t->file);
+    l->created = time(NULL);
+    l->member_count = t->node_count;
+    l->members = xcalloc(t->node_count + 1, sizeof(*l->members));
+    for (size_t i = 0; i < t->node_count; i++) {
+        const struct lab_node *n = &t->nodes[i];
+        struct lab_member *m = &l->members[i];
+        m->name = xstrdup(n->name);
+        m->long_name = topology_long_name(t, n->name);
+        m->kind = n->kind;
+        if (n->kind == LAB_BRIDGE || has_sandbox(n))
+            m->sandbox = xasprintf("%s-%zu", l->id, i);
+    }
+}
+
+const struct lab_member *lab_member(const struct lab *l, const char *name)
+{
+    for (size_t i = 0; i < l->member_count; i++)
+        if (streq(l->members[i].name, name))
+            return &l->members[i];
+    for (size_t i = 0; i < l->member_count; i++)
+        if (streq(l->members[i].long_name, name))
+            return &l->members[i];
+    return NULL;
+}
+
+/* ---- written and read ------------------------------------------------------------------------*/
+
+static json_t *member_json(const struct lab_member *m)
+{
+    json_t *j = json_object();
+    json_put_str(j, "name", m->name);
+    json_put_str(j, "container", m->long_name);
+    json_put_str(j, "kind", m->kind == LAB_BRIDGE ? "bridge" : "linux");
+    json_put_str(j, "sandbox", m->sandbox);
+    return j;
+}
+
+int lab_save(const struct lab *l, struct err *e)
+{
+    _cleanup_json_ json_t *j = json_object();
+    json_t *nodes = json_array();
+    json_object_set_new(j, "schema", json_integer(LAB_SCHEMA));
+    json_put_str(j, "name", l->name);
+    json_put_str(j, "id", l->id);
+    json_put_str(j, "file", l->file);
+    json_put_str(j, "state", states[l->state]);
+    json_object_set_new(j, "created", json_integer(l->created));
+    if (l->ids.uid_count)
+        json_object_set_new(j, "ids", json_integer(l->ids.uids[0].outside));
+    json_put_str(j, "mgmt", l->mgmt);
+    json_put_strv(j, "networks", l->networks);
+    json_put_strv(j, "host_links", l->host_links);
+    for (size_t i = 0; i < l->member_count; i++)
+        json_array_append_new(nodes, member_json(&l->members[i]));
+    json_object_set_new(j, "nodes", nodes);
+    return json_write_sealed_at(l->dir, RECORD, j, e);
+}
+
+int lab_save_text(const struct lab *l, const char *text, size_t size, struct err *e)
+{
+    int r = write_file_atomic(l->dir, TEXT, text, size, 0600);
+    return r < 0 ? err_set(e, r, "write `" TEXT "` of lab `%s`", l->name) : 0;
+}
+
+static int bad(const char *name, struct err *e)
+{
+    err_say(e, -EBADMSG, "the record of lab `%s` is damaged", name);
+    err_hint(e, "`netctr lab down %s` removes what can be found of it", name);
+    return -EBADMSG;
+}
+
+static int take_member(const json_t *j, struct lab_member *m)
+{
+    const char *name = json_str(j, "name"), *long_name = json_str(j, "container"),
+               *sandbox = json_str(j, "sandbox");
+    if (!name || !long_name || !valid_name(long_name) || (sandbox && !valid_name(sandbox)))
+        return -EBADMSG;
+    *m = (struct lab_member){.name = xstrdup(name),
+                             .long_name = xstrdup(long_name),
+                             .sandbox = xstrdup(sandbox),
+                             .kind = streq(json_str(j, "kind"), "bridge") ? LAB_BRIDGE : LAB_LINUX};
+    return 0;
+}
+
+static int take_record(const json_t *j, const char *name, struct lab *out)
+{
+    const char *state = json_str(j, "state"), *id = json_str(j, "id");
+    const json_t *nodes = json_object_get(j, "nodes"), *node;
+    size_t i;
+    if (json_int(j, "schema", 0) != LAB_SCHEMA || !id || !valid_name(id) || !state ||
+        !streq(json_str(j, "name"), name))
+        return -EBADMSG;
+    out->id = xstrdup(id);
+    out->file = xstrdup(json_str(j, "file"));
+    out->created = json_int(j, "created", 0);
+    out->mgmt = xstrdup(json_str(j, "mgmt"));
+    out->networks = json_strv(j, "networks");
+    out->host_links = json_strv(j, "host_links");
+    for (i = 0; i < ARRAY_LEN(states); i++)
+        if (streq(state, states[i]))
+            out->state = (enum lab_state)i;
+    int64_t first = json_int(j, "ids", 0);
+    if (first > 0 && first < UINT32_MAX - ID_RANGE_SIZE)
+        out->ids = id_map_of_range((uint32_t)first);
+    out->members = xcalloc(json_array_size(nodes) + 1, sizeof(*out->members));
+    json_array_foreach (nodes, i, node) {
+        if (take_member(node, &out->members[i]) < 0)
+            return -EBADMSG;
+        out->member_count = i + 1;
+    }
+    return 0;
+}
+
+static int load(int dir, const char *name, struct lab *out, struct err *e)
+{
+    _cleanup_json_ json_t *j = NULL;
+    int r = json_read_sealed_at(dir, RECORD, &j, NULL);
+    if (r == 0)
+        r = take_record(j, name, out);
+    if (r == -ENOENT)
+        return r;
+    return r < 0 ? bad(name, e) : 0;
+}
+
+/* ---- found -----------------------------------------------------------------------------------*/
+
+static int no_such(const char *name, struct err *e)
+{
+    err_say(e, -ENOENT, "there is no lab `%s`", name);
+    err_hint(e, "`netctr lab ls` lists the labs");
+    return -ENOENT;
+}
+
+static int open_lab(struct engine *engine, const char *name, struct lab *out)
+{
+    _cleanup_free_ char *path = xasprintf(LABS "/%s", name);
+    *out = (struct lab){.name = xstrdup(name), .dir = -1, .lock = -1};
+    if (engine->store.root_fd < 0 || !valid_name(name))
+        return -ENOENT;
+    out->dir = openat(engine->store.root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return out->dir < 0 ? -errno : 0;
+}
+
+int lab_find(struct engine *engine, const char *name, struct lab *out, struct err *e)
+{
+    int r = open_lab(engine, name, out);
+    if (r == 0)
+        r = load(out->dir, name, out, e);
+    out->damaged = r == -EBADMSG;
+    if (r == -ENOENT)
+        return no_such(name, e);
+    return r < 0 && !out->damaged ? err_set(e, r, "open lab `%s`", name) : r;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int lab_each(struct engine *engine, int (*each)(struct lab *l, void *arg), void *arg, struct err *e)
+{
+    _cleanup_strv_ strv names = NULL;
+    int fd = engine->store.root_fd < 0 ? -1
+                                       : openat(engine->store.root_fd, LABS,
+                                                O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    _cleanup_close_ int dir = fd;
+    if (dir < 0)
+        return 0;
+    int r = names_in(dir, &names);
+    if (r < 0)
+        return err_set(e, r, "list the labs");
+    qsort(names, strv_len(names), sizeof(*names), by_name);
+    strv_each (name, names) {
+        _cleanup_lab_ struct lab l = {.dir = -1, .lock = -1};
+        if (r < 0 || !valid_name(name))
+            continue;
+        int found = lab_find(engine, name, &l, NULL);
+        if (found == 0 || found == -EBADMSG)
+            r = each(&l, arg);
+        else if (found != -ENOENT)
+            warn("lab `%s` cannot be read", name);
+    }
+    return r;
+}
+
+int lab_topology(const struct lab *l, struct topology **out, struct err *e)
+{
+    _cleanup_free_ char *text = NULL;
+    size_t size;
+    struct topology_faults faults = {0};
+    *out = NULL;
+    int r = read_state_at(l->dir, TEXT, TEXT_MAX, &text, &size);
+    if (r < 0)
+        return err_set(e, r, "read `" TEXT "` of lab `%s`", l->name);
+    const struct topology_options o = {.name = l->name, .environ = environ, .skip_binds = true};
+    r = topology_parse(text, size, l->file, &o, out, &faults, e);
+    if (r == -EINVAL && faults.lines)
+        err_say(e, r, "%s", faults.lines[0]);
+    topology_faults_clear(&faults);
+    return r;
+}
+
+bool lab_lives(struct engine *engine, const struct lab *l)
+{
+    for (size_t i = 0; i < l->member_count; i++) {
+        _cleanup_sandbox_record_ struct sandbox_record r = {.dir = -1};
+        if (!l->members[i].sandbox)
+            continue;
+        return sandbox_find(engine_sandboxes(engine), l->members[i].sandbox, &r, NULL) == 0 &&
+               r.state == SANDBOX_LIVES;
+    }
+    return false;
+}
+
+/* ---- changed ---------------------------------------------------------------------------------*/
+
+int lab_claim(struct engine *engine, const char *name, struct lab *out, bool *existed,
+              struct err *e)
+{
+    _cleanup_free_ char *path = xasprintf(LABS "/%s", name);
+    const int root = engine->store.root_fd;
+    if (mkdirat(root, LABS, 0700) < 0 && errno != EEXIST)
+        return err_set(e, errno, "make `%s/" LABS "`", engine->store.root);
+    if (mkdirat(root, path, 0700) < 0 && errno != EEXIST)
+        return err_set(e, errno, "make the directory of lab `%s`", name);
+    int r = open_lab(engine, name, out);
+    if (r < 0)
+        return err_set(e, r, "open lab `%s`", name);
+    r = out->lock = lock_file_at(out->dir, "lock", LOCK_EX | LOCK_NB);
+    if (r == -EWOULDBLOCK)
+        return err_say(e, -EBUSY, "another command changes lab `%s` just now", name);
+    struct stat st;
+    if (r >= 0 && (fstat(out->dir, &st) < 0 || st.st_nlink == 0)) /* removed in between */
+        return err_say(e, -EBUSY, "another command has just removed lab `%s`", name);
+    if (r < 0)
+        return err_set(e, r, "lock lab `%s`", name);
+    r = load(out->dir, name, out, e);
+    *existed = r == 0;
+    if (r == -ENOENT)
+        out->id = spec_new_id();
+    return r == -ENOENT ? 0 : r;
+}
+
+int lab_forget(struct engine *engine, struct lab *l, struct err *e)
+{
+    _cleanup_free_ char *path = xasprintf(LABS "/%s", l->name);
+    int r = remove_tree_at(engine->store.root_fd, path);
+    return r < 0 ? err_set(e, r, "remove the directory of lab `%s`", l->name) : 0;
+}
