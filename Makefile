@@ -28,7 +28,7 @@ Q := @
 say = @echo "  $(1)"
 endif
 
-DIRS     := base netns netns/nft ipam names bridge/firewall bridge sandbox core engine/store engine doctor cli
+DIRS     := base netns netns/nft netns/iproute ipam names bridge/firewall bridge sandbox core engine/store engine doctor cli
 SOURCES  := $(filter-out core/seccomp_gen.c core/stub.c,$(wildcard $(DIRS:%=%/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/seccomp_blob.o
 # Unit tests link what they use of everything but main: an archive, since the commands need main.
@@ -108,7 +108,7 @@ $(BUILD)/tests/call_names.h: Makefile
 	$(Q)printf '#include <asm/unistd.h>\n' | $(CC) -E -dM - | \
 	    sed -n 's/^#define __NR_\([a-z0-9_]*\) [0-9(].*/[__NR_\1] = "\1",/p' > $@
 # Programs of the tests that use netctr's public headers.
-USERS := $(BUILD)/tests/pins $(BUILD)/tests/sandboxes
+USERS := $(BUILD)/tests/pins $(BUILD)/tests/sandboxes $(BUILD)/tests/iproute
 $(USERS): $(BUILD)/tests/%: tests/%.c $(BUILD)/parts.a Makefile | $(LIBS_FILE)
 	$(call say,CC $<)
 	@mkdir -p $(@D)
