@@ -108,7 +108,7 @@ $(BUILD)/tests/call_names.h: Makefile
 	$(Q)printf '#include <asm/unistd.h>\n' | $(CC) -E -dM - | \
 	    sed -n 's/^#define __NR_\([a-z0-9_]*\) [0-9(].*/[__NR_\1] = "\1",/p' > $@
 # Programs of the tests that use netctr's public headers.
-USERS := $(BUILD)/tests/pins $(BUILD)/tests/sandboxes
+USERS := $(BUILD)/tests/pins $(BUILD)/tests/sandboxes $(BUILD)/tests/iproute
 $(USERS): $(BUILD)/tests/%: tests/%.c $(BUILD)/parts.a Makefile | $(LIBS_FILE)
 	$(call say,CC $<)
 	@mkdir -p $(@D)

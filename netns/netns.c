@@ -88,6 +88,15 @@ int sysctls_write(struct sysctls *s, const char *key, const char *value, struct 
     return r < 0 ? err_set(e, r, "set sysctl `%s` to %s", key, value) : 0;
 }
 
+int sysctls_open(struct sysctls *s, const char *key, int flags)
+{
+    _cleanup_free_ char *full = xasprintf("/proc/sys/%s", key);
+    const char *path = full;
+    int directory = directory_of(s, key, &path);
+    int fd = openat(directory, path, flags | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
 int sysctl_write(const char *key, const char *value, struct err *e)
 {
     return sysctls_write(NULL, key, value, e);

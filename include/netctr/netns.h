@@ -43,6 +43,8 @@ void sysctls_close(struct sysctls *s);
 /** Like sysctl_write() and sysctl_read(), which are the same with NULL. */
 int sysctls_write(struct sysctls *s, const char *key, const char *value, struct err *e);
 char *sysctls_read(struct sysctls *s, const char *key);
+/** Opens the file of a sysctl, with @flags of open(2) and O_CLOEXEC. An fd, or -errno. */
+int sysctls_open(struct sysctls *s, const char *key, int flags);
 /** Writes a sysctl of the caller's namespace. */
 int sysctl_write(const char *key, const char *value, struct err *e);
 /** Reads a sysctl, without its trailing newline. Caller frees. */
