@@ -11,7 +11,7 @@ CFLAGS   ?= -O2 -g
 # tarball only shows them; `make WERROR=` does the same in a checkout.
 WERROR   ?= $(wildcard .git)
 WARNINGS := -Wall -Wextra $(if $(WERROR),-Werror)
-PKGS     := libnl-3.0 libnl-route-3.0 libmnl libnftnl libseccomp jansson libarchive
+PKGS     := libnl-3.0 libnl-route-3.0 libmnl libnftnl libseccomp jansson libarchive yaml-0.1
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DNETCTR_VERSION='"$(VERSION)"' $(WARNINGS) \
              -Wshadow -Wstrict-prototypes -Wmissing-prototypes -fstack-protector-strong -fPIE \
              -Iinclude -I. $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(CFLAGS)
@@ -28,7 +28,7 @@ Q := @
 say = @echo "  $(1)"
 endif
 
-DIRS     := base netns netns/nft ipam names bridge/firewall bridge sandbox core engine/store engine doctor cli
+DIRS     := base netns netns/nft ipam names bridge/firewall bridge sandbox core engine/store engine doctor lab/file cli
 SOURCES  := $(filter-out core/seccomp_gen.c core/stub.c,$(wildcard $(DIRS:%=%/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/seccomp_blob.o
 # Unit tests link what they use of everything but main: an archive, since the commands need main.
