@@ -159,7 +159,7 @@ struct lab_mgmt {
     bool off;           /**< no node has a management interface: `mgmt: false` */
     char *network;      /**< NULL: "clab" */
     char *bridge;       /**< NULL: chosen */
-    strv subnets, gateways;
+    strv subnets, gateways, ranges; /**< at most one of each family, checked; a range is what is given out */
     unsigned mtu;
     bool no_outside;    /**< `external-access: false` */
     bool no_route;      /**< `default-route: false` */
