@@ -177,7 +177,10 @@ static bool is_used(const struct users *u)
 
 void engine_endpoints(struct engine *engine, const struct record *r, struct endpoint_list *out)
 {
+    const char *pinned = skip_prefix(r->spec.network, NETWORK_OF_SANDBOX);
     *out = (struct endpoint_list){0};
+    if (pinned && is_alive(r))
+        sandbox_endpoints(engine_sandboxes(engine), pinned, out);
     if (!is_alive(r) || !r->spec.networks)
         return;
     sandbox_endpoints(engine_sandboxes(engine), r->spec.id, out);

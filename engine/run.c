@@ -80,14 +80,28 @@ int monitor_claim(struct monitor *m, struct err *e)
     return r;
 }
 
+/* A pinned sandbox was connected when perhaps no name server ran, so its networks do not know the port of one yet. */
+static int serve_names(struct monitor *m, struct err *e)
+{
+    struct net *net;
+    int r = helpers_prepare(m->engine, &m->seed, e);
+    if (r < 0 || !m->seed.late)
+        return r;
+    r = engine_net(m->engine, &net, e);
+    return r == 0 ? net_set_names_port(net, NULL, m->seed.port, e) : r;
+}
+
 /* The network, while the child mounts. "none" is a namespace with nothing but loopback. */
 static int attach(struct monitor *m, struct err *e)
 {
     if (m->container.spec.network_mode == NETWORK_HOST)
         return 0;
     struct sandbox *sb = m->sandbox;
-    if (sandbox_netns(sb) >= 0) /* ns:PATH */
-        return process_join_netns(&m->container.process, sandbox_netns(sb), e);
+    if (sandbox_netns(sb) >= 0) { /* ns:PATH, sandbox:ID */
+        int ready = sandbox_is_pinned(sb) ? serve_names(m, e) : 0;
+        return ready < 0 ? ready
+                         : process_join_netns(&m->container.process, sandbox_netns(sb), e);
+    }
     int r = sandbox_has_networks(sb) ? helpers_prepare(m->engine, &m->seed, e) : 0;
     sandbox_set_names_port(sb, m->seed.port);
     if (r == 0)

@@ -276,9 +276,16 @@ int lab_claim(struct engine *engine, const char *name, struct lab *out, bool *ex
 {
     _cleanup_free_ char *path = xasprintf(LABS "/%s", name);
     const int root = engine->store.root_fd;
-    if (mkdirat(root, LABS, 0700) < 0 && errno != EEXIST)
-        return err_set(e, errno, "make `%s/" LABS "`", engine->store.root);
-    if (mkdirat(root, path, 0700) < 0 && errno != EEXIST)
+    int made = -1;
+    /* The last lab that goes takes the directory of all with it. */
+    for (int tries = 0; made < 0 && tries < 3; tries++) {
+        if (mkdirat(root, LABS, 0700) < 0 && errno != EEXIST)
+            return err_set(e, errno, "make `%s/" LABS "`", engine->store.root);
+        made = mkdirat(root, path, 0700) < 0 && errno != EEXIST ? -1 : 0;
+        if (made < 0 && errno != ENOENT)
+            break;
+    }
+    if (made < 0)
         return err_set(e, errno, "make the directory of lab `%s`", name);
     int r = open_lab(engine, name, out);
     if (r < 0)
@@ -302,5 +309,7 @@ int lab_forget(struct engine *engine, struct lab *l, struct err *e)
 {
     _cleanup_free_ char *path = xasprintf(LABS "/%s", l->name);
     int r = remove_tree_at(engine->store.root_fd, path);
+    if (r == 0)
+        (void)unlinkat(engine->store.root_fd, LABS, AT_REMOVEDIR);
     return r < 0 ? err_set(e, r, "remove the directory of lab `%s`", l->name) : 0;
 }

@@ -94,6 +94,11 @@ void sandbox_join(struct sandbox *sb, int netns, int records)
     sb->shared_records = records;
 }
 
+bool sandbox_is_pinned(const struct sandbox *sb)
+{
+    return sb->pinned_lock >= 0;
+}
+
 /* A process that destroys it takes the same lock exclusively. */
 int sandbox_join_pinned(struct sandbox *sb, const struct sandbox_record *r, struct err *e)
 {

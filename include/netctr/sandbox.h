@@ -344,6 +344,7 @@ void sandbox_join(struct sandbox *sb, int netns, int records);
 /** Uses the namespace of the pinned sandbox @r, which cannot be destroyed until sandbox_leave(). It lives on after that.
  *  Copies what it needs. */
 int sandbox_join_pinned(struct sandbox *sb, const struct sandbox_record *r, struct err *e);
+bool sandbox_is_pinned(const struct sandbox *sb); /**< does it use one? */
 /** Makes the directory with its lock, then the namespace, then the record. If a sandbox with this id lives, joins it: its
  *  namespace comes from one of its members. One that is dead is taken down first. -ESRCH: a guest found nothing to
  *  join. */
