@@ -20,12 +20,18 @@ static int check_joined(struct monitor *m, struct err *e)
     return r;
 }
 
+/* A pinned sandbox is there, so the ids are known, and files can be copied into the container before its first start. */
+static bool joins_later(const struct spec *s)
+{
+    return userns_comes_later(s) && network_word(s->network, NULL) != NETWORK_WORD_SANDBOX;
+}
+
 /* As before a run, except for what only counts while it runs: the caller's own limits, free ports. */
 static int look_before(struct monitor *m, struct err *e)
 {
     struct spec *s = &m->request->spec;
     int r = ulimits_read(&s->ulimits, e);
-    if (r == 0 && userns_comes_later(s))
+    if (r == 0 && joins_later(s))
         return check_joined(m, e);
     if (r == 0)
         r = userns_decide(m, e);
