@@ -1,6 +1,8 @@
 /* netctr gc: finds and removes what killed commands have left, and replaces what is damaged. */
 #include "cli.h"
 
+#include <netctr/lab.h>
+
 #include <errno.h>
 
 static void show(enum gc_deed deed, const char *what, void *dry_run)
@@ -25,8 +27,11 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
     if (first < argc)
         return err_say(e, -EINVAL, "`gc` takes no names");
     _cleanup_engine_ struct engine engine = {0};
+    const struct gc gc = {dry_run, show, &dry_run};
     int r = engine_open_to_clean(cli->root, cli->run_root, dry_run, &engine, e);
-    return r < 0 ? r : engine_gc(&engine, &(struct gc){dry_run, show, &dry_run}, e);
+    if (r == 0)
+        r = engine_gc(&engine, &gc, e);
+    return r == 0 ? lab_gc(&engine, &gc, e) : r; /* it needs what engine_gc() has repaired */
 }
 
 const struct command command_gc = {

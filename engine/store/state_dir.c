@@ -55,7 +55,7 @@ static bool is_known_top(const char *name)
     static const char *const names[] = {
         "containers", "networks", "run-root", "lock",     "leases",   "links",
         "dns",        "helpers",  "instance", "events",   "pins",     "sandboxes",
-        MARK,         "events.1", "ranges",   "mappable", "renaming",
+        MARK,         "events.1", "ranges",   "mappable", "renaming", "labs",
     };
     size_t length = strlen(name);
     if (length && name[length - 1] == '~') /* of write_file_atomic() */
