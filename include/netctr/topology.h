@@ -82,6 +82,8 @@ struct lab_node {
     char *name;
     struct place place;
     enum lab_kind kind;
+    bool frr;     /**< `kind: frr`: linux with FRR; its startup-config is among `files` */
+    strv daemons; /**< of `frr`: those that shall run; NULL: all that its image starts */
     char *image; /**< as written; NULL: none given. "host" is the host's own tree */
     char *group; /**< a label if no such group is defined; NULL: none */
     struct lab_bind *binds; /**< sorted by depth of the target */
@@ -237,5 +239,7 @@ void topology_cleanup(struct topology **t);
 char *topology_long_name(const struct topology *t, const char *node);
 /** The index of a node, or SIZE_MAX. */
 size_t topology_find(const struct topology *t, const char *node);
+/** The JSON Schema (draft 2020-12) of the format, for editors: docs/lab.schema.json. The caller owns it. */
+json_t *topology_schema(void);
 /** Splits a line into words as Python's shlex does, without a shell. -EINVAL with a text. The caller frees *@out. */
 int words_split(const char *line, strv *out, struct err *e);

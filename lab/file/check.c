@@ -131,11 +131,16 @@ static size_t add_claims(const struct draft *d, struct claim **claims, size_t co
 
 static void check_ports(struct reader *r)
 {
-    enum { CLAIMS_MAX = 200000 };
+    enum { CLAIMS_MAX = 20000 };
     _cleanup_free_ struct claim *claims = NULL;
     size_t count = 0;
     for (size_t i = 0; i < r->t->node_count && count < CLAIMS_MAX; i++)
         count = add_claims(&r->drafts[i], &claims, count);
+    if (count >= CLAIMS_MAX) {
+        fault(r, r->nodes->place, "the lab publishes more than %d ports; publish fewer",
+              CLAIMS_MAX);
+        return;
+    }
     if (count)
         qsort(claims, count, sizeof(*claims), by_port);
     for (size_t i = 1; i < count; i++)

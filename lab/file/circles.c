@@ -5,7 +5,8 @@
 
 struct step {
     size_t vertex;
-    size_t next; /* the edge to look at next */
+    size_t next;     /* the edge to look at next */
+    struct place at; /* of what led here */
 };
 struct walk {
     struct reader *r;
@@ -20,8 +21,12 @@ static size_t edge(const struct walk *w, size_t v, size_t i, struct place *at)
     const struct lab_node *n = &w->r->t->nodes[v / STAGES];
     size_t stage = v % STAGES;
     const struct lab_stage_plan *p = &n->stages[stage];
-    if (i == 0)
-        return stage ? v - 1 : n->network_of_index == SIZE_MAX ? v : n->network_of_index * STAGES;
+    if (i == 0 && stage)
+        return v - 1;
+    if (i == 0) {
+        *at = w->r->drafts[v / STAGES].mode_at;
+        return n->network_of_index == SIZE_MAX ? v : n->network_of_index * STAGES;
+    }
     if (i > p->wait_count)
         return SIZE_MAX;
     *at = p->waits[i - 1].place;
@@ -30,6 +35,7 @@ static size_t edge(const struct walk *w, size_t v, size_t i, struct place *at)
                : p->waits[i - 1].index * STAGES + p->waits[i - 1].stage;
 }
 
+/* The path from @first on is a circle, which a wait at @at closes. A stage follows on that before it without a place. */
 static void report(struct walk *w, size_t first, struct place at)
 {
     enum { NAMES_MAX = 12 };
@@ -38,15 +44,18 @@ static void report(struct walk *w, size_t first, struct place at)
     size_t last = SIZE_MAX, count = 0;
     for (size_t i = first; i < w->length; i++) {
         size_t node = w->path[i].vertex / STAGES;
-        if (node != last && count++ < NAMES_MAX)
+        if (i > first && !at.line)
+            at = w->path[i].at;
+        if (node != last && ++count <= NAMES_MAX)
             strv_add(&names, t->nodes[node].name);
         last = node;
     }
-    if (count > NAMES_MAX)
-        strv_add(&names, "…");
     if (count < 2) /* a wait for itself has been reported */
         return;
-    strv_add(&names, names[0]);
+    if (count > NAMES_MAX)
+        strv_add(&names, "…");
+    if (last != w->path[first].vertex / STAGES)
+        strv_add(&names, names[0]);
     _cleanup_free_ char *circle = strv_join(names, " → ");
     fault(w->r, at, "these nodes wait for each other: %s; remove one of the waits", circle);
 }
@@ -55,14 +64,14 @@ static void step(struct walk *w)
 {
     struct step *top = &w->path[w->length - 1];
     size_t from = top->vertex;
-    struct place at = w->r->drafts[from / STAGES].mode_at;
+    struct place at = {0};
     size_t to = edge(w, from, top->next++, &at);
     if (to == SIZE_MAX) {
         w->state[from] = 2;
         w->length--;
     } else if (to != from && w->state[to] == 0) {
         w->state[to] = 1;
-        w->path[w->length++] = (struct step){to, 0};
+        w->path[w->length++] = (struct step){to, 0, at};
     } else if (to != from && w->state[to] == 1) {
         size_t first = w->length;
         while (w->path[first - 1].vertex != to)
@@ -81,7 +90,7 @@ void check_circles(struct reader *r)
         if (state[v])
             continue;
         state[v] = 1;
-        path[w.length++] = (struct step){v, 0};
+        path[w.length++] = (struct step){.vertex = v};
         while (w.length)
             step(&w);
     }

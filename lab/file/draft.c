@@ -32,7 +32,7 @@ void lab_node_clear(struct lab_node *n)
 {
     strv *vectors[] = {&n->env,     &n->cmd,     &n->entrypoint, &n->ports,      &n->networks,
                        &n->sysctls, &n->cap_add, &n->dns,        &n->dns_search, &n->dns_options,
-                       &n->aliases, &n->labels,  &n->health.argv};
+                       &n->aliases, &n->daemons, &n->labels,     &n->health.argv};
     char *texts[] = {n->name,   n->image, n->group,   n->user,     n->network_of,
                      n->memory, n->cpu,   n->cpu_set, n->hostname, n->restart};
     for (size_t i = 0; i < ARRAY_LEN(vectors); i++)

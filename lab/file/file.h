@@ -20,6 +20,8 @@ enum {
     FAULTS_SHOWN = 50,     /* faults that the caller gets */
     FAULTS_KEPT = 4096,    /* faults that are kept to be sorted */
     NOTES_MAX = 50,
+    COMPARED_MAX = 100000, /* words that are compared to find what was meant */
+    NODE_NETWORKS_MAX = 32,
     LINK_MTU_MIN = 68,
     LINK_MTU_MAX = 65535,
 };
@@ -60,7 +62,6 @@ struct found_list {
     struct found *items;
     size_t count, room, more;
 };
-struct port_claim;
 struct draft;
 struct reader {
     const char *path; /**< what messages call the file */
@@ -68,7 +69,7 @@ struct reader {
     struct topology *t;
     struct found_list faults, notes;
     strv said;      /**< keys of which a note has been made */
-    bool template;  /**< a Go template has been found; it is the reason of other faults */
+    bool broken;    /**< the tree has a fault that would lead to others */
     size_t entries; /**< spent of ENTRIES_MAX */
     char *lab_dir;  /**< clab-LAB beside the file */
     const struct tree *name, *prefix, *mgmt, *networks, *topology, *tests;
@@ -76,6 +77,7 @@ struct reader {
     struct draft *drafts; /**< one for each of t->nodes */
     size_t *by_name;      /**< indexes of t->nodes, sorted by name */
     size_t by_name_count;
+    size_t compared; /**< words that have been compared for hints */
 };
 
 /** Records a fault: "what; what to do". The same text at the same place is recorded once. */
@@ -87,7 +89,7 @@ void fault_err(struct reader *r, struct place at, struct err *e);
 void note(struct reader *r, struct place at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /** "; did you mean `NEAR`?", or @otherwise. The caller frees. */
-char *nearest_hint(const struct reader *r, const char *word, const char *const *words,
+char *nearest_hint(struct reader *r, const char *word, const char *const *words,
                    const char *otherwise);
 /** Moves faults to @out and notes to the topology, sorted by place. */
 void findings_finish(struct reader *r, struct topology_faults *out);
@@ -145,15 +147,19 @@ struct key {
     const char *const *words; /**< the only values that a text may have; NULL: any */
 };
 struct table {
+    const char *id;   /**< in the schema */
     const char *what; /**< "a node" */
     const struct key *keys;
     size_t count;
 };
-#define TABLE(name_, what_, keys_) \
-    const struct table name_ = {.what = (what_), .keys = (keys_), .count = ARRAY_LEN(keys_)}
+#define TABLE(name_, what_, keys_)                                   \
+    const struct table name_ = {.id = &#name_[sizeof("table_") - 1], \
+                                .what = (what_),                     \
+                                .keys = (keys_),                     \
+                                .count = ARRAY_LEN(keys_)}
 
 extern const struct table table_file, table_topology, table_node, table_health, table_dns,
-    table_stages, table_mgmt, table_network, table_link, table_test;
+    table_extras, table_stages, table_mgmt, table_network, table_link, table_test;
 
 /** Reads each key of @map, in the order of the file. Unknown keys and wrong shapes are faults. */
 void keys_read(struct reader *r, const struct table *table, const struct tree *map, void *to);
@@ -193,13 +199,11 @@ struct placed {
 /** A node while it is read: one level after the other is read into it, so that the later one wins. */
 struct draft {
     struct lab_node *node;
-    bool own; /**< the node's own level is read now */
-    struct place kind_at, mgmt4_at, mgmt6_at, mode_at, startup_at, gateway_at, hostname_at;
+    struct place kind_at, mgmt4_at, mgmt6_at, mode_at, startup_at, gateway_at;
     char *kind, *mode, *startup_config;
     struct placed *ports, *networks; /**< as node->ports, node->networks */
     size_t port_count, network_count;
-    strv ignored; /**< own keys that mean nothing for a bridge */
-    struct place ports_at, ignored_at;
+    struct place ports_at;
 };
 void lab_node_clear(struct lab_node *n);
 void draft_clear(struct draft *d);
@@ -214,6 +218,7 @@ key_reader node_kind, node_text, node_group, node_env, node_labels, node_words, 
     node_delay, node_restart, node_tty, node_user;
 key_reader node_binds, node_files, node_exec, node_startup_config;
 key_reader node_ports, node_mgmt4, node_mgmt6, node_mode, node_networks, node_gateway;
+key_reader node_extras;
 key_reader node_stages, node_health, node_wait_for;
 
 /** Reads kinds, groups and nodes. */

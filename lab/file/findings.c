@@ -58,11 +58,13 @@ void note(struct reader *r, struct place at, const char *format, ...)
     va_end(args);
 }
 
-char *nearest_hint(const struct reader *r, const char *word, const char *const *words,
+char *nearest_hint(struct reader *r, const char *word, const char *const *words,
                    const char *otherwise)
 {
-    /* A file with hundreds of faults is not worth hours of comparing. */
-    const char *near = r->faults.count < 4 * FAULTS_SHOWN ? nearest_word(word, words) : NULL;
+    /* A file with hundreds of faults is not worth minutes of comparing. */
+    for (size_t i = 0; words[i]; i++)
+        r->compared++;
+    const char *near = r->compared < COMPARED_MAX ? nearest_word(word, words) : NULL;
     return near ? xasprintf("did you mean `%s`?", near) : xstrdup(otherwise);
 }
 

@@ -90,8 +90,13 @@ static void read_rate(struct reader *r, const struct key *key, const struct tree
             NULL, NULL                                                                           \
     }
 
-static void check_impairment(struct reader *r, struct place at, const struct lab_impairment *i)
+/* @of is the map that has them. */
+static void check_impairment(struct reader *r, const struct tree *of,
+                             const struct lab_impairment *i)
 {
+    struct place at = of->place;
+    if (tree_get(of, "delay") && !i->delay_us) /* 0, or a fault */
+        return;
     if (i->jitter_us && !i->delay_us)
         fault(r, at, "`jitter` needs a `delay`; add one");
     else if (i->jitter_us > i->delay_us)
@@ -257,7 +262,7 @@ static bool read_end(struct reader *r, const struct tree *v, const struct link_d
     free(x.interface);
     end->impairment = x.impairment;
     if (v->kind == TREE_MAP)
-        check_impairment(r, v->place, &end->impairment);
+        check_impairment(r, v, &end->impairment);
     return ok;
 }
 
@@ -368,7 +373,7 @@ static void read_link(struct reader *r, const struct tree *v)
     struct lab_link *l = &r->t->links[r->t->link_count];
     *l = (struct lab_link){.place = v->place};
     keys_read(r, &table_link, v, &d);
-    check_impairment(r, v->place, &d.impairment);
+    check_impairment(r, v, &d.impairment);
     if (read_ends(r, &d, l)) {
         read_addresses(r, d.address4, AF_INET, l);
         read_addresses(r, d.address6, AF_INET6, l);

@@ -149,7 +149,7 @@ static void check_overlap(struct reader *r, const struct lab_network *n)
 
 void networks_read(struct reader *r)
 {
-    enum { NETWORKS_MAX = 1000 };
+    enum { NETWORKS_MAX = 250 };
     const struct tree *all = r->networks;
     if (!all || all->kind != TREE_MAP)
         return;
@@ -295,15 +295,22 @@ static int by_ip(const void *a, const void *b)
     return x->at.line < y->at.line ? -1 : x->at.line > y->at.line;
 }
 
-/* containerlab's prefixes: an address in a file without a prefix is one of theirs. */
+/* containerlab's prefixes: an address in a file without a prefix is one of theirs. The last one is that of older ones. */
 static void default_subnets(struct reader *r, const struct claim *claims, size_t count)
 {
+    static const char *const prefixes[] = {"172.20.20.0/24", "3fff:172:20:20::/64",
+                                           "2001:172:20:20::/64"};
     struct lab_mgmt *m = &r->t->mgmt;
     struct subnet s;
-    for (size_t i = 0; i < count; i++)
-        if (!subnet_of_family(m->subnets, claims[i].ip.family, &s))
-            strv_add(&m->subnets,
-                     claims[i].ip.family == AF_INET ? "172.20.20.0/24" : "3fff:172:20:20::/64");
+    for (size_t i = 0; i < count; i++) {
+        if (subnet_of_family(m->subnets, claims[i].ip.family, &s))
+            continue;
+        const char *chosen = prefixes[claims[i].ip.family == AF_INET6];
+        for (size_t k = 0; k < ARRAY_LEN(prefixes); k++)
+            if (subnet_parse(prefixes[k], &s, NULL) == 0 && subnet_contains(&s, &claims[i].ip))
+                chosen = prefixes[k];
+        strv_add(&m->subnets, chosen);
+    }
 }
 
 static bool is_gateway(const struct lab_mgmt *m, const struct subnet *s, const struct ip *ip)

@@ -14,9 +14,9 @@
     {                                                         \
         name, KEY_APPLY, shape, read, help, 0, &(table), NULL \
     }
-#define NOTED(name, read, help)                              \
-    {                                                        \
-        name, KEY_NOTE, SHAPE_ANY, read, help, 0, NULL, NULL \
+#define NOTED(name, shape, read, help)                   \
+    {                                                    \
+        name, KEY_NOTE, shape, read, help, 0, NULL, NULL \
     }
 #define SILENT(name)                                                                \
     {                                                                               \
@@ -24,7 +24,7 @@
     }
 
 static const struct key keys[] = {
-    APPLY("kind", SHAPE_TEXT, node_kind, "linux, bridge or frr"),
+    APPLY("kind", SHAPE_TEXT, node_kind, "linux, bridge or frr (linux with FRR)"),
     TEXT("image", image, "Root of the node; `host` is this host's own tree"),
     APPLY("group", SHAPE_TEXT, node_group, "Group whose keys it inherits; else a label"),
     APPLY("binds", SHAPE_TEXT_OR_TEXTS, node_binds, "SOURCE:TARGET[:ro], relative to this file"),
@@ -59,26 +59,32 @@ static const struct key keys[] = {
          table_stages),
     WITH("healthcheck", SHAPE_TABLE, node_health, "When the node counts as healthy", table_health),
 
-    NOTED("publish", node_ports, "read as `ports`; rename it"),
-    NOTED("mgmt_ipv4", node_mgmt4, "read as `mgmt-ipv4`; rename it"),
-    NOTED("mgmt_ipv6", node_mgmt6, "read as `mgmt-ipv6`; rename it"),
-    NOTED("wait-for", node_wait_for, "read as `stages.create.wait-for`; move it there"),
-    NOTED(
-        "privileged", NULL,
-        "a node is never privileged; it has NET_ADMIN, NET_RAW and SYS_ADMIN in namespaces of its own"),
-    NOTED("shm-size", NULL, "accepted without effect; /dev/shm has the usual size"),
-    NOTED("tmpfs", NULL, "accepted without effect"),
-    NOTED("devices", NULL, "accepted without effect; nodes have the usual devices"),
-    NOTED("env-files", NULL, "accepted without effect; write `env`"),
-    NOTED("pid-mode", NULL, "accepted without effect; each node has processes of its own"),
-    NOTED("cgroup", NULL, "accepted without effect"),
-    NOTED("cgroup-parent", NULL, "accepted without effect"),
-    NOTED("cgroupns-mode", NULL, "accepted without effect"),
-    NOTED("security-opts", NULL, "accepted without effect"),
-    NOTED("auto-remove", NULL, "accepted without effect; `netctr lab down` removes nodes"),
-    NOTED("volumes", NULL, "accepted without effect; write `binds`"),
-    NOTED("ulimits", NULL, "accepted without effect"),
+    WITH("extras", SHAPE_TABLE, node_extras, "kind frr: frr.daemons", table_extras),
 
+    NOTED("publish", SHAPE_TEXT_OR_TEXTS, node_ports, "read as `ports`; rename it"),
+    NOTED("mgmt_ipv4", SHAPE_TEXT, node_mgmt4, "read as `mgmt-ipv4`; rename it"),
+    NOTED("mgmt_ipv6", SHAPE_TEXT, node_mgmt6, "read as `mgmt-ipv6`; rename it"),
+    NOTED("wait-for", SHAPE_TEXT_OR_TEXTS, node_wait_for,
+          "read as `stages.create.wait-for`; move it there"),
+    NOTED(
+        "privileged", SHAPE_ANY, NULL,
+        "a node is never privileged; it has NET_ADMIN, NET_RAW and SYS_ADMIN in namespaces of its own"),
+    NOTED("shm-size", SHAPE_ANY, NULL, "accepted without effect; /dev/shm has the usual size"),
+    NOTED("tmpfs", SHAPE_ANY, NULL, "accepted without effect"),
+    NOTED("devices", SHAPE_ANY, NULL, "accepted without effect; nodes have the usual devices"),
+    NOTED("env-files", SHAPE_ANY, NULL, "accepted without effect; write `env`"),
+    NOTED("pid-mode", SHAPE_ANY, NULL,
+          "accepted without effect; each node has processes of its own"),
+    NOTED("cgroup", SHAPE_ANY, NULL, "accepted without effect"),
+    NOTED("cgroup-parent", SHAPE_ANY, NULL, "accepted without effect"),
+    NOTED("cgroupns-mode", SHAPE_ANY, NULL, "accepted without effect"),
+    NOTED("security-opts", SHAPE_ANY, NULL, "accepted without effect"),
+    NOTED("auto-remove", SHAPE_ANY, NULL,
+          "accepted without effect; `netctr lab down` removes nodes"),
+    NOTED("volumes", SHAPE_ANY, NULL, "accepted without effect; write `binds`"),
+    NOTED("ulimits", SHAPE_ANY, NULL, "accepted without effect"),
+
+    SILENT("SANs"),
     SILENT("image-pull-policy"),
     SILENT("runtime"),
     SILENT("type"),
@@ -86,7 +92,6 @@ static const struct key keys[] = {
     SILENT("position"),
     SILENT("certificate"),
     SILENT("credentials"),
-    SILENT("extras"),
     SILENT("components"),
     SILENT("config"),
     SILENT("link-apply-mode"),

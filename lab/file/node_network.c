@@ -24,7 +24,7 @@ void node_ports(struct reader *r, const struct key *key, const struct tree *valu
         _cleanup_err_ struct err e = ERR_INIT;
         if (port_mapping_parse(v->text, &list, &e) < 0)
             fault_err(r, v->place, &e);
-        else
+        else if (spend(r, v->place, list.count)) /* a range is one text */
             put(&d->ports, &d->port_count, v);
     }
     d->ports_at = value->place;
@@ -58,7 +58,7 @@ void node_mgmt6(struct reader *r, const struct key *key, const struct tree *valu
 
 void node_mode(struct reader *r, const struct key *key, const struct tree *value, void *to)
 {
-    static const char *const words[] = {"none", "host", "bridge", "container:", NULL};
+    static const char *const words[] = {"none", "host", "bridge", NULL};
     struct draft *d = to;
     const char *of = skip_prefix(value->text, "container:");
     (void)key;
@@ -86,7 +86,10 @@ void node_networks(struct reader *r, const struct key *key, const struct tree *v
         const struct tree *v = tree_text_at(value, i);
         _cleanup_connect_request_ struct connect_request q = {0};
         _cleanup_err_ struct err e = ERR_INIT;
-        if (connect_request_parse(v->text, &q, &e) < 0)
+        if (d->network_count == NODE_NETWORKS_MAX)
+            fault(r, v->place, "a node can be on at most %d networks; remove some",
+                  NODE_NETWORKS_MAX);
+        else if (connect_request_parse(v->text, &q, &e) < 0)
             fault_err(r, v->place, &e);
         else
             put(&d->networks, &d->network_count, v);

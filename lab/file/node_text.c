@@ -323,3 +323,36 @@ static const struct key dns_keys[] = {
      "Options of resolv.conf, as in ndots:1", 0, NULL, NULL},
 };
 TABLE(table_dns, "`dns`", dns_keys);
+
+/* ---- extras ----------------------------------------------------------------------------------*/
+
+void node_extras(struct reader *r, const struct key *key, const struct tree *value, void *to)
+{
+    keys_read(r, key->table, value, to);
+}
+
+/* Only those of FRR; other kinds have others. */
+static void extras_frr(struct reader *r, const struct key *key, const struct tree *value, void *to)
+{
+    const struct tree *daemons = tree_get(value, "daemons");
+    (void)key;
+    if (tree_is_null(daemons))
+        return;
+    bool texts = daemons->kind != TREE_MAP;
+    for (size_t i = 0; daemons->kind == TREE_LIST && i < daemons->count; i++)
+        texts = texts && daemons->items[i].value->kind == TREE_TEXT;
+    if (!texts) {
+        fault(r, daemons->place, "`daemons` takes a list of texts; correct it");
+        return;
+    }
+    set_list(&node_of(to)->daemons, daemons);
+}
+
+static const struct key extras_keys[] = {
+    {"frr", KEY_APPLY, SHAPE_ANY, extras_frr, "daemons: those of FRR that run", 0, NULL, NULL},
+    {"srl-agents", KEY_SILENT, SHAPE_ANY, NULL, "Accepted without effect", 0, NULL, NULL},
+    {"mysocket-proxy", KEY_SILENT, SHAPE_ANY, NULL, "Accepted without effect", 0, NULL, NULL},
+    {"ceos-copy-to-flash", KEY_SILENT, SHAPE_ANY, NULL, "Accepted without effect", 0, NULL, NULL},
+    {"k8s_kind", KEY_SILENT, SHAPE_ANY, NULL, "Accepted without effect", 0, NULL, NULL},
+};
+TABLE(table_extras, "`extras`", extras_keys);

@@ -38,11 +38,13 @@ static void take_kind(struct reader *r, struct draft *d, const char *kind)
     static const struct {
         const char *name;
         enum lab_kind kind;
-    } kinds[] = {{"linux", LAB_LINUX}, {"frr", LAB_LINUX}, {"bridge", LAB_BRIDGE}};
+    } kinds[] = {
+        {"linux", LAB_LINUX}, {"frr", LAB_LINUX}, {"frrouting", LAB_LINUX}, {"bridge", LAB_BRIDGE}};
     struct place at = d->kind_at.line ? d->kind_at : d->node->place;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
         if (strcasecmp(kind, kinds[i].name) == 0) {
             d->node->kind = kinds[i].kind;
+            d->node->frr = skip_prefix(kinds[i].name, "frr");
             return;
         }
     if (strcasecmp(kind, "ovs-bridge") == 0 && r->options->ovs_as_bridge) {
@@ -96,12 +98,12 @@ static void read_bridge(struct reader *r, struct draft *d, const struct tree *ow
     *n = kept_of;
 }
 
-static void add_frr_config(struct reader *r, struct draft *d, const char *kind)
+static void add_frr_config(struct reader *r, struct draft *d)
 {
     struct lab_node *n = d->node;
     if (!d->startup_config)
         return;
-    if (strcasecmp(kind, "frr") != 0) {
+    if (!n->frr) {
         note(r, d->startup_at,
              "`startup-config` has no effect on kind `linux`; use kind: frr, or `files`");
         return;
@@ -133,10 +135,10 @@ static int by_depth(const void *a, const void *b)
     return strcmp(x->target, y->target);
 }
 
-static void finish_node(struct reader *r, struct draft *d, const char *kind)
+static void finish_node(struct reader *r, struct draft *d)
 {
     struct lab_node *n = d->node;
-    add_frr_config(r, d, kind);
+    add_frr_config(r, d);
     if (n->bind_count)
         qsort(n->binds, n->bind_count, sizeof(*n->binds), by_depth);
     for (size_t i = 0; i < d->port_count; i++)
@@ -167,13 +169,13 @@ static void read_node(struct reader *r, struct draft *d, const struct tree *own)
         read_level(r, d, r->defaults);
         read_level(r, d, of_kind);
         read_level(r, d, level);
-        d->own = true;
         read_level(r, d, own);
-        finish_node(r, d, kind);
+        take_kind(r, d, kind);
+        finish_node(r, d);
     } else {
         read_bridge(r, d, own);
+        take_kind(r, d, kind);
     }
-    take_kind(r, d, kind);
 }
 
 /* Reads a level that perhaps no node inherits, to find its faults. */
@@ -211,12 +213,12 @@ static void check_name(struct reader *r, const struct tree *key)
             "`%s` is a bridge inside a node; make it by a line of that node's `exec`: ip link add NAME "
             "type bridge",
             key->text);
-    else if (strlen(long_name) > NAME_LENGTH_MAX)
+    else if (valid_name(key->text) && valid_name(r->t->name) && strlen(long_name) > NAME_LENGTH_MAX)
         fault(r, key->place,
               "the container `%s` would have a name of %zu characters; %d are possible, "
               "shorten the node's or the lab's name",
               long_name, strlen(long_name), NAME_LENGTH_MAX);
-    else if (!valid_name(long_name) || !valid_name(key->text))
+    else if (!valid_name(key->text))
         fault(r, key->place, "`%s` is not a name for a node; use %s", key->text, NAME_RULE);
 }
 

@@ -17,12 +17,23 @@ static void keep(struct reader *r, const struct key *key, const struct tree *val
     {                                                                                    \
         name, KEY_APPLY, shape, keep, help, offsetof(struct reader, member), table, NULL \
     }
+#define ELSEWHERE(name, help)                                  \
+    {                                                          \
+        name, KEY_REFUSE, SHAPE_ANY, NULL, help, 0, NULL, NULL \
+    }
+#define TO_TOP(name) ELSEWHERE(name, "does not belong below `topology`; move it to the left margin")
+#define TO_TOPOLOGY(name) ELSEWHERE(name, "belongs below `topology`; move it there")
 static const struct key topology_keys[] = {
-    KEEP("defaults", SHAPE_ANY, defaults, "What all nodes inherit", &table_node),
-    KEEP("kinds", SHAPE_ANY, kinds, "What the nodes of a kind inherit", &table_node),
-    KEEP("groups", SHAPE_ANY, groups, "What the nodes of a group inherit", &table_node),
-    KEEP("nodes", SHAPE_ANY, nodes, "The nodes: NAME: {…}", &table_node),
-    KEEP("links", SHAPE_ANY, links, "The links between them", &table_link),
+    KEEP("defaults", SHAPE_TABLE, defaults, "What all nodes inherit", &table_node),
+    KEEP("kinds", SHAPE_TABLE_MAP, kinds, "What the nodes of a kind inherit", &table_node),
+    KEEP("groups", SHAPE_TABLE_MAP, groups, "What the nodes of a group inherit", &table_node),
+    KEEP("nodes", SHAPE_TABLE_MAP, nodes, "The nodes: NAME: {…}", &table_node),
+    KEEP("links", SHAPE_TABLES, links, "The links between them", &table_link),
+    TO_TOP("name"),
+    TO_TOP("prefix"),
+    TO_TOP("mgmt"),
+    TO_TOP("networks"),
+    TO_TOP("tests"),
 };
 TABLE(table_topology, "`topology`", topology_keys);
 
@@ -36,6 +47,11 @@ static const struct key file_keys[] = {
     KEEP("tests", SHAPE_TEXT_OR_TABLES, tests, "What must be reachable, and what must not",
          &table_test),
     {"settings", KEY_SILENT, SHAPE_ANY, NULL, "Accepted without effect", 0, NULL, NULL},
+    TO_TOPOLOGY("defaults"),
+    TO_TOPOLOGY("kinds"),
+    TO_TOPOLOGY("groups"),
+    TO_TOPOLOGY("nodes"),
+    TO_TOPOLOGY("links"),
     {"debug", KEY_SILENT, SHAPE_ANY, NULL, "Accepted without effect", 0, NULL, NULL},
 };
 TABLE(table_file, "a lab's file", file_keys);
@@ -64,11 +80,11 @@ static void read_parts(struct reader *r, const struct tree *root)
 {
     keys_read(r, &table_file, root, r);
     read_name(r, root->place);
-    if (!r->topology)
+    if (!r->topology && !r->faults.count)
         fault(r, root->place, "the lab has no `topology`; add it, with `nodes` below it");
-    else if (r->topology->kind == TREE_MAP)
+    else if (r->topology)
         keys_read(r, &table_topology, r->topology, r);
-    if (r->topology && !r->nodes)
+    if (r->topology && tree_is_null(tree_get(r->topology, "nodes")))
         fault(r, r->topology->place, "the topology has no `nodes`; add them");
     networks_read(r);
     nodes_read(r);
@@ -120,7 +136,7 @@ int topology_parse(const char *text, size_t size, const char *path,
     if (code < 0)
         return code;
     const struct tree *root = tree_parse(&r, &forest, text, size);
-    if (root && !r.template && want_map(&r, "a lab's file", root))
+    if (root && !r.broken && want_map(&r, "a lab's file", root))
         read_parts(&r, root);
     else if (root && !r.faults.count)
         fault(&r, root->place, "the file is empty; a lab has `name` and `topology`");

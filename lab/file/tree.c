@@ -53,7 +53,7 @@ static struct tree *tree_new(struct builder *b, enum tree_kind kind, struct plac
 
 static void template_fault(struct builder *b, struct place at)
 {
-    b->r->template = true;
+    b->r->broken = true;
     fault(b->r, at, "`{{` is a Go template, which netctr does not render; render it first");
 }
 
@@ -138,13 +138,9 @@ static const struct tree *read_alias(struct builder *b, const yaml_event_t *even
     return NULL;
 }
 
-static const struct tree *read_scalar(struct builder *b, const yaml_event_t *event, unsigned depth)
+/* What is wrong with the text @text of @size bytes, of which @t->text is the expansion. */
+static void check_scalar(struct builder *b, const struct tree *t, const char *text, size_t size)
 {
-    const char *text = (const char *)event->data.scalar.value;
-    size_t size = event->data.scalar.length;
-    struct tree *t = tree_new(b, TREE_TEXT, place_of(event->start_mark));
-    t->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-    t->text = strlen(text) == size ? vars_expand(text, b->r->options->environ) : xstrdup("");
     if (strlen(text) != size)
         fault(b->r, t->place, "this text has a NUL character; remove it");
     else if (!t->text)
@@ -154,6 +150,19 @@ static const struct tree *read_scalar(struct builder *b, const yaml_event_t *eve
         fault(b->r, t->place, "a variable in this text is not UTF-8; change the variable");
     else if (t->plain && strstr(text, "{{"))
         template_fault(b, t->place);
+    else
+        return;
+    b->r->broken = true;
+}
+
+static const struct tree *read_scalar(struct builder *b, const yaml_event_t *event, unsigned depth)
+{
+    const char *text = (const char *)event->data.scalar.value;
+    size_t size = event->data.scalar.length;
+    struct tree *t = tree_new(b, TREE_TEXT, place_of(event->start_mark));
+    t->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    t->text = vars_expand(text, b->r->options->environ);
+    check_scalar(b, t, text, size);
     if (!t->text)
         t->text = xstrdup("");
     t->weight = 1 + strlen(t->text) / 64;
@@ -275,7 +284,7 @@ static bool read_pairs(struct builder *b, struct tree *t, struct tree *merges, u
             add_item(key->plain && streq(key->text, "<<") ? merges : t, key, value);
         else if (key->kind == TREE_MAP && key->place.column == t->place.column + 1)
             template_fault(b, t->place);
-        else
+        else if (!b->r->broken)
             fault(b->r, key->place, "a key must be a text; quote it");
     }
 }
@@ -344,11 +353,12 @@ static const struct tree *read_document(struct builder *b)
     yaml_event_delete(&event);
     if (!next_event(b, &event))
         return NULL;
-    if (event.type != YAML_STREAM_END_EVENT)
+    bool last = event.type == YAML_STREAM_END_EVENT;
+    if (!last)
         fault(b->r, place_of(event.start_mark),
               "the file has a second document; put each lab into a file of its own");
     yaml_event_delete(&event);
-    return root;
+    return last ? root : NULL;
 }
 
 const struct tree *tree_parse(struct reader *r, struct forest *f, const char *text, size_t size)
