@@ -235,11 +235,10 @@ int process_create(struct process *c, struct err *e)
     supervise_block_signals();
     struct host_side side = {c, &p};
     const struct birth_options options = {
-        .cgroup = p.cgroup, .prepare = prepare_on_host, .arg = &side};
+        .cgroup = p.cgroup, .prepare = prepare_on_host, .arg = &side, .channel = p.channel};
     r = namespaces_clone(c, &options, e);
     if (r == 0)
         run_child(c, &p);
-    prepared_forget(&p.prepared);
     return r < 0 ? r : 0;
 }
 
@@ -248,8 +247,10 @@ int process_create(struct process *c, struct err *e)
 /* The child ended without an error packet: most likely killed by its memory limit. */
 static int died(struct process *c, struct err *e)
 {
-    int status = 0;
+    int status = 0, r = namespaces_meet(c, e);
     uint64_t oom_kills = plan_oom_kills(&c->plan);
+    if (r == -ECHILD)
+        return r;
     if (c->pid > 0)
         (void)waitpid(c->pid, &status, 0);
     if (oom_kills)
@@ -318,6 +319,8 @@ int process_await(struct process *c, struct err *e)
     int r = c->plan.tty ? take_terminal(c, e) : 0;
     if (r == 0)
         r = await(c, MESSAGE_PREPARED, e);
+    if (r == 0)
+        r = namespaces_meet(c, e);
     return r < 0 ? r : sysctls_apply(c, e);
 }
 

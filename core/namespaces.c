@@ -3,8 +3,9 @@
  * pid namespace and remain the parent's child there, so a short-lived launcher moves and clones the child with
  * CLONE_PARENT. Where neither is joined, there is none.
  *
- * The launcher runs in the memory of the parent, which sleeps meanwhile (vfork): to copy the page tables, and then every
- * page that either writes, would be most of the cost. The child is a copy, as after fork().
+ * The launcher is a copy of the parent, as after fork(), so that the parent can go on: what needs privileges over the host
+ * takes as long as the rest of the mounts. The child takes over the launcher's memory and open files, because a second copy
+ * would cost as much as the first one. The launcher ends in the same breath.
  */
 #include "namespaces.h"
 
@@ -15,6 +16,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -122,121 +124,130 @@ static pid_t clone_process(uint64_t flags, int cgroup, int *pidfd)
     return pid < 0 ? -errno : pid;
 }
 
-enum step { STEP_PREPARE, STEP_USER, STEP_ROOT, STEP_PID, STEP_CLONE };
-/* In the memory of both. The kernel writes the child's pid there before the child runs (CLONE_PARENT_SETTID), so it is
- * known even if the launcher is killed at that moment. */
+/* In memory that the launcher and the parent share. The kernel writes the child's pid there before the child runs
+ * (CLONE_PARENT_SETTID), so it is known even if the launcher is killed at that moment. */
 struct birth {
-    enum step step;
-    int code;
+    pid_t launcher; /* for the parent */
     pid_t pid;
 };
 
-static int enter(const struct plan *p, struct birth *b)
+static int enter(const struct plan *p, struct err *e)
 {
-    b->step = STEP_USER;
     if (joins(p, PLAN_USER)) {
         if (setns(p->namespaces[PLAN_USER].fd, CLONE_NEWUSER) < 0)
-            return -errno;
+            return err_set(e, errno, "join the user namespace");
         /* Its root. Our own user may have no id there. */
-        b->step = STEP_ROOT;
         if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-            return -errno;
+            return err_set(e, errno, "become root of the user namespace");
     }
-    b->step = STEP_PID;
     if (joins(p, PLAN_PID) && setns(p->namespaces[PLAN_PID].fd, CLONE_NEWPID) < 0)
-        return -errno;
-    b->step = STEP_CLONE;
+        return err_set(e, errno, "join the pid namespace");
     return 0;
 }
 
-/* clone3() on the caller's own stack, as vfork(): the return address must not be on it, because the launcher's calls
- * overwrite what is below. */
+/* clone3() for a child that takes over the caller's memory and stack: the caller ends, and touches neither before. Returns
+ * in the child, and after a failure. */
 #if defined(__x86_64__)
-__asm__(".text\n.type share_memory, @function\nshare_memory:\n"
-        "\tpop %rdx\n"
+__asm__(".text\n.type hand_over, @function\nhand_over:\n"
         "\tmov $435, %eax\n"
         "\tsyscall\n"
-        "\tpush %rdx\n"
+        "\ttest %rax, %rax\n"
+        "\tjg 1f\n"
         "\tret\n"
-        ".size share_memory, .-share_memory\n.previous\n");
+        "1:\txor %edi, %edi\n"
+        "\tmov $231, %eax\n"
+        "\tsyscall\n"
+        "\tjmp 1b\n"
+        ".size hand_over, .-hand_over\n.previous\n");
 #elif defined(__aarch64__)
-__asm__(".text\n.type share_memory, %function\nshare_memory:\n"
+__asm__(".text\n.type hand_over, %function\nhand_over:\n"
         "\tmov x8, #435\n"
         "\tsvc #0\n"
+        "\tcmp x0, #0\n"
+        "\tb.gt 1f\n"
         "\tret\n"
-        ".size share_memory, .-share_memory\n.previous\n");
+        "1:\tmov x0, #0\n"
+        "\tmov x8, #94\n"
+        "\tsvc #0\n"
+        "\tb 1b\n"
+        ".size hand_over, .-hand_over\n.previous\n");
 #else
-#error "write share_memory() for this processor"
+#error "write hand_over() for this processor"
 #endif
-static_assert(SYS_clone3 == 435, "share_memory() counts on it");
-extern long share_memory(const struct clone_args *args, size_t size) __attribute__((returns_twice));
+static_assert(SYS_clone3 == 435, "hand_over() counts on it");
+#if defined(__x86_64__)
+static_assert(SYS_exit_group == 231, "hand_over() counts on it");
+#else
+static_assert(SYS_exit_group == 94, "hand_over() counts on it");
+#endif
+extern long hand_over(const struct clone_args *args, size_t size);
 
 /* Returns in the child only. */
 static void launcher(const struct plan *p, const struct birth_options *options, struct birth *b,
                      struct err *e)
 {
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    b->code = joins(p, PLAN_USER) ? options->prepare(options->arg, e) : 0;
-    if (b->code == 0)
-        b->code = enter(p, b);
     struct clone_args args = {
-        .flags = flags_of_new(p) | CLONE_PARENT | CLONE_PARENT_SETTID,
+        .flags = flags_of_new(p) | CLONE_VM | CLONE_FILES | CLONE_PARENT | CLONE_PARENT_SETTID,
         .parent_tid = (uintptr_t)&b->pid,
     };
-    pid_t pid = b->code < 0 ? -1 : (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int r = joins(p, PLAN_USER) ? options->prepare(options->arg, e) : 0;
+    if (r == 0)
+        r = enter(p, e);
+    long pid = r < 0 ? r : hand_over(&args, sizeof(args));
     if (pid == 0)
         return;
-    if (b->code == 0 && pid < 0)
-        b->code = -errno;
-    _exit(b->code < 0);
-}
-
-static int explain(const struct birth *b, struct err *e)
-{
-    switch (b->step) {
-    case STEP_PREPARE: return b->code; /* explained already */
-    case STEP_USER: return err_set(e, b->code, "join the user namespace");
-    case STEP_ROOT: return err_set(e, b->code, "become root of the user namespace");
-    case STEP_PID: return err_set(e, b->code, "join the pid namespace");
-    default: return err_set(e, b->code, "clone the container's process");
-    }
-}
-
-/* The child is a child of this process and not reaped yet, so its pid is still its own. */
-static int meet(struct process *c, const struct birth *b, struct err *e)
-{
-    if (b->code < 0)
-        return explain(b, e);
-    if (b->pid <= 0)
-        return err_say(e, -ECHILD, "the process that clones the container's was killed");
-    c->pid = b->pid;
-    c->pidfd = (int)syscall(SYS_pidfd_open, b->pid, 0);
-    return c->pidfd < 0 ? err_set(e, errno, "watch the container's process") : 1;
+    if (r == 0)
+        err_set(e, (int)-pid, "clone the container's process");
+    (void)channel_send_error(options->channel, e);
+    _exit(EXIT_NETCTR);
 }
 
 /* The launcher is born in the cgroup, so its child is. */
 static int clone_within(struct process *c, const struct birth_options *options, struct err *e)
 {
-    struct birth *b = xcalloc(1, sizeof(*b));
-    struct clone_args args = {.flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD};
-    const int dumpable = prctl(PR_GET_DUMPABLE);
-    sigset_t all, before;
-    into_cgroup(&args, options->cgroup);
-    sigfillset(&all);
-    (void)sigprocmask(SIG_SETMASK, &all, &before); /* a handler would run in the shared memory */
-    long pid = share_memory(&args, sizeof(args));
+    int pidfd = -1;
+    struct birth *b =
+        mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (b == MAP_FAILED)
+        return err_set(e, errno, "clone the container's process");
+    pid_t pid = clone_process(0, options->cgroup, &pidfd);
     if (pid == 0) {
         launcher(&c->plan, options, b, e);
         return 0;
     }
-    (void)sigprocmask(SIG_SETMASK, &before, NULL);
-    /* The launcher's change of user has cleared it for the memory of both, and with it the access to the own /proc. */
-    (void)prctl(PR_SET_DUMPABLE, dumpable);
-    while (pid > 0 && waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR)
+    close_fd(pidfd);
+    if (pid < 0) {
+        (void)munmap(b, sizeof(*b));
+        return err_set(e, pid, "clone the container's process");
+    }
+    b->launcher = pid;
+    c->birth = b;
+    return 1;
+}
+
+/* The child is a child of this process and not reaped yet, so its pid is still its own. */
+int namespaces_meet(struct process *c, struct err *e)
+{
+    struct birth *b = take_ptr(c->birth);
+    if (!b)
+        return 0;
+    while (waitpid(b->launcher, NULL, 0) < 0 && errno == EINTR)
         continue;
-    int r = pid < 0 ? err_set(e, (int)-pid, "clone the container's process") : meet(c, b, e);
-    free(b);
-    return r;
+    c->pid = b->pid;
+    (void)munmap(b, sizeof(*b));
+    if (c->pid <= 0)
+        return err_say(e, -ECHILD, "the process that clones the container's was killed");
+    c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+    return c->pidfd < 0 ? err_set(e, errno, "watch the container's process") : 0;
+}
+
+void namespaces_abandon(struct process *c)
+{
+    if (!c->birth)
+        return;
+    (void)kill(c->birth->launcher, SIGKILL); /* not reaped yet */
+    (void)namespaces_meet(c, NULL);
 }
 
 int namespaces_clone(struct process *c, const struct birth_options *options, struct err *e)

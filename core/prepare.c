@@ -146,12 +146,6 @@ int prepare_mounts(const struct plan *s, int files, struct prepared *out, struct
     return r < 0 ? r : attach_all(s, scratch, out, e);
 }
 
-void prepared_forget(struct prepared *p)
-{
-    free(p->mounts);
-    *p = (struct prepared){0};
-}
-
 static int take(const char *name, int *mount, struct err *e)
 {
     _cleanup_close_ int attached = open(name, O_PATH | O_NOFOLLOW | O_CLOEXEC);

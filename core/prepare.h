@@ -14,8 +14,6 @@ struct prepared {
 /** In a process that may: it gets a mount namespace of its own, where the detached mount @files (-1: none) is attached.
  *  It becomes the working directory, for prepared_take(). Nothing is freed: its child becomes the program. */
 int prepare_mounts(const struct plan *s, int files, struct prepared *out, struct err *e);
-/** For the other process, which has no such fds: frees the memory that both share. */
-void prepared_forget(struct prepared *p);
 /** In its child, which is in a copy of that mount namespace: @p->root and @p->mounts become detached mounts whose flags
  *  cannot be taken back. */
 int prepared_take(const struct plan *s, struct prepared *p, struct err *e);

@@ -4,6 +4,7 @@
  */
 #include "process.h"
 
+#include "namespaces.h"
 #include "viewers.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 
 void process_clear(struct process *p)
 {
+    namespaces_abandon(p);
     viewers_free(take_ptr(p->viewers));
     int *const fds[] = {&p->pidfd,     &p->files_fd, &p->channel, &p->stdin_fd, &p->stdout_fd,
                         &p->stderr_fd, &p->peer,     &p->log_fd,  &p->signal_fd};
@@ -207,6 +209,7 @@ void process_kill(struct process *p)
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
     _cleanup_free_ char *path = plan_cgroup(&p->plan);
     bool known = p->plan.id && plan_probe_cgroups(&p->plan, &host, NULL) == 0;
+    namespaces_abandon(p);
     bool signalled = p->pidfd >= 0 && pidfd_signal(p->pidfd, SIGKILL) == 0;
     if (known)
         cgroup_let_die(&host, path);
@@ -218,6 +221,7 @@ void process_kill(struct process *p)
 
 int process_reset(struct process *p, struct err *e)
 {
+    namespaces_abandon(p);
     int r = plan_end_cgroup(&p->plan, false, e);
     if (p->pid > 0) /* after a failed start it is not reaped yet */
         (void)waitpid(p->pid, NULL, WNOHANG);

@@ -37,6 +37,7 @@ void sysctls_close(struct sysctls *s)
     s->ipv4 = close_fd(s->ipv4);
     s->ipv6 = close_fd(s->ipv6);
     s->proc = close_fd(s->proc);
+    s->sysfs = close_fd(s->sysfs);
 }
 
 /* A procfs that is mounted nowhere, for this use alone. -1: this kernel or host does not let us. */
@@ -46,6 +47,13 @@ static int open_procfs(void)
     if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
         return -1;
     return fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+/* Makes the namespace's sysfs, without a mount. A failure is one of whoever mounts it. */
+static int make_sysfs(void)
+{
+    _cleanup_close_ int fs = fsopen("sysfs", FSOPEN_CLOEXEC);
+    return fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ? -1 : take_fd(fs);
 }
 
 /* Opens one of /proc/sys/net's directories. */
@@ -177,7 +185,11 @@ static int configure(int *fd, struct rt **rt, const struct sysctl *sysctls, stru
     if (*fd < 0)
         return err_set(e, *fd, "open the new network namespace");
     int r = rt_open(rt, e);
-    return r == 0 ? write_all_sysctls(sysctls, used, e) : r;
+    if (r == 0)
+        r = write_all_sysctls(sysctls, used, e);
+    if (r == 0)
+        used->sysfs = make_sysfs();
+    return r;
 }
 
 int netns_create(int owner, int *fd, struct rt **rt, const struct sysctl *sysctls,

@@ -5,11 +5,15 @@
  * begins at a place that the container's id names, so no command looks at other containers, and a range that has just
  * become free is seldom the next one.
  *
- * Containers of another ROOT must not live with the same ids. RANGES_LOCK, one file for the whole host, has a byte for
- * each id. A monitor locks those of its container for as long as it lives (open file description locks: the kernel
- * releases them when it is killed). A container that shares a sandbox lives with the ids of another one, which may have
- * ended: it locks a byte behind MEMBERS that stands for these ids and its ROOT. The owner of the sandbox may start at any
- * time, so it ignores the members of its own ROOT.
+ * Containers of another ROOT must not live with the same ids. So a monitor locks those of its container for as long as it
+ * lives (open file description locks: the kernel releases them when it is killed). A lock file has a byte for each id. The
+ * kernel walks all locks of a file whenever a process closes it, so a range has its lock in one of many PARTs, by its first
+ * id. Maps that a user gave are few, may be wide, and are all in RANGES_LOCK. Each side takes its own lock first and then
+ * looks at the other file, so at least one of two sees the other.
+ *
+ * A container that shares a sandbox lives with the ids of another one, which may have ended: it locks a byte behind MEMBERS
+ * in RANGES_LOCK, which stands for these ids and its ROOT. The owner of the sandbox may start at any time, so it ignores the
+ * members of its own ROOT.
  */
 #include "files.h"
 
@@ -21,6 +25,8 @@
 
 #define RANGES "ranges"
 #define RANGES_LOCK "/run/netctr.ranges"
+#define PART_LOCK RANGES_LOCK ".%02" PRIx64
+enum { PART_BITS = 24 }; /* of an id: 256 ranges in a file */
 
 /* Behind MEMBERS, each id has as many bytes as there are hashes of a ROOT. */
 #define MEMBERS (INT64_C(1) << 60)
@@ -31,17 +37,29 @@ enum { POOL_FIRST = 0x40000000, POOL_END = 0x70000000 };
 
 /* ---- locks -----------------------------------------------------------------------------------*/
 
-static int open_locks(struct err *e)
+static int open_lock_file(const char *path, struct err *e)
 {
     struct stat st;
-    int fd = open(RANGES_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
         return fd;
     int code = fd < 0 ? errno : EINVAL;
     close_fd(fd);
     if (code != EINVAL && code != ELOOP && code != EISDIR && code != ENXIO)
-        return err_set(e, code, "open `" RANGES_LOCK "`");
-    return err_say(e, -code, "`" RANGES_LOCK "` is not a regular file: remove it");
+        return err_set(e, code, "open `%s`", path);
+    return err_say(e, -code, "`%s` is not a regular file: remove it", path);
+}
+
+static int open_locks(struct err *e)
+{
+    return open_lock_file(RANGES_LOCK, e);
+}
+
+/* The file with the lock of the range that begins with @first. */
+static int open_part(uint64_t first, struct err *e)
+{
+    _cleanup_free_ char *path = xasprintf(PART_LOCK, first >> PART_BITS);
+    return open_lock_file(path, e);
 }
 
 /* -EAGAIN: another process has it. */
@@ -58,11 +76,6 @@ static bool is_locked(int fd, int64_t begin, uint64_t count)
     struct flock lock = {
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = begin, .l_len = (off_t)count};
     return fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
-}
-
-static void unlock_ids(int fd, int64_t begin, uint64_t count)
-{
-    (void)lock_ids(fd, F_UNLCK, begin, count);
 }
 
 static int64_t member_byte(uint64_t id, uint64_t root)
@@ -87,6 +100,39 @@ static bool has_members(int fd, const struct store *s, uint64_t first, uint64_t 
         return is_locked(fd, begin, (uint64_t)(end - begin));
     return (own > begin && is_locked(fd, begin, (uint64_t)(own - begin))) ||
            is_locked(fd, own + 1, (uint64_t)(end - own - 1));
+}
+
+enum { NO_PART = UINT32_MAX };
+
+/* Does another container have one of these ids in a range? One that begins before them may be in the part before. */
+static bool is_in_ranges(uint64_t begin, uint64_t count, uint64_t except)
+{
+    const uint64_t from = begin < ID_RANGE_SIZE ? 0 : begin - ID_RANGE_SIZE + 1;
+    const uint64_t end = (begin + count + (1U << PART_BITS) - 1) >> PART_BITS;
+    bool locked = false;
+    for (uint64_t part = from >> PART_BITS; !locked && part < end; part++) {
+        if (part == except)
+            continue;
+        _cleanup_free_ char *path = xasprintf(PART_LOCK, part);
+        _cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        locked = fd < 0 ? errno != ENOENT : is_locked(fd, (int64_t)begin, count);
+    }
+    return locked;
+}
+
+/* @given: RANGES_LOCK. Returns the fd that has the lock. -EAGAIN: another container has one of these ids, or lives with
+ * one; with @others, only members of another ROOT count. */
+static int lock_range(int given, const struct store *s, uint64_t first, bool others, struct err *e)
+{
+    _cleanup_close_ int fd = open_part(first, e);
+    int r = fd < 0 ? fd : lock_ids(fd, F_WRLCK, (int64_t)first, ID_RANGE_SIZE);
+    if (r < 0)
+        return fd < 0 || r == -EAGAIN ? r
+                                      : err_set(e, r, "lock the ids from %" PRIu64 " on", first);
+    bool taken = is_locked(given, (int64_t)first, ID_RANGE_SIZE) ||
+                 has_members(given, s, first, ID_RANGE_SIZE, others) ||
+                 is_in_ranges(first, ID_RANGE_SIZE, first >> PART_BITS);
+    return taken ? -EAGAIN : take_fd(fd);
 }
 
 /* ---- the pool --------------------------------------------------------------------------------*/
@@ -266,18 +312,18 @@ static int take_entry(struct store *s, uint32_t first, const char *id)
 
 /* ---- allocation ------------------------------------------------------------------------------*/
 
-static int try_range(struct store *s, int locks, uint32_t first, const char *id)
+/* Returns its lock. */
+static int try_range(struct store *s, int given, uint32_t first, const char *id, struct err *e)
 {
     /* Looked at first, because a lock that is held for a moment would make a start of that container fail. */
     _cleanup_free_ char *owner = entry_owner(s, first);
-    int r =
-        owner && is_defined(s, owner) ? -EEXIST : lock_ids(locks, F_WRLCK, first, ID_RANGE_SIZE);
-    if (r < 0)
-        return r;
-    r = has_members(locks, s, first, ID_RANGE_SIZE, false) ? -EAGAIN : take_entry(s, first, id);
-    if (r < 0)
-        unlock_ids(locks, first, ID_RANGE_SIZE);
-    return r;
+    if (owner && is_defined(s, owner))
+        return -EEXIST;
+    _cleanup_close_ int lock = lock_range(given, s, first, false, e);
+    int r = lock < 0 ? lock : take_entry(s, first, id);
+    if (lock >= 0 && r < 0 && r != -EEXIST)
+        return err_set(e, r, "write `%s/" RANGES "/%" PRIu32 "`", s->root, first);
+    return r < 0 ? r : take_fd(lock);
 }
 
 static int say_none_is_free(const struct pool *p, bool locked, struct err *e)
@@ -292,21 +338,19 @@ static int say_none_is_free(const struct pool *p, bool locked, struct err *e)
     return -EADDRNOTAVAIL;
 }
 
-static int search(struct store *s, const struct pool *p, int locks, const char *id,
+static int search(struct store *s, const struct pool *p, int given, const char *id,
                   struct id_map *out, struct err *e)
 {
     const uint64_t size = pool_size(p), begin = size ? strtoull(id, NULL, 16) % size : 0;
     bool locked = false; /* by a container for which no range was allocated */
     for (uint64_t i = 0; i < size; i++) {
         uint64_t first = pool_at(p, (begin + i) % size);
-        int r = may_be_used(p, first) ? try_range(s, locks, (uint32_t)first, id) : -EEXIST;
-        if (r == 0)
+        int lock = may_be_used(p, first) ? try_range(s, given, (uint32_t)first, id, e) : -EEXIST;
+        if (lock >= 0)
             *out = id_map_of_range((uint32_t)first);
-        if (r == 0)
-            return 0;
-        if (r != -EAGAIN && r != -EEXIST)
-            return err_set(e, r, "write `%s/" RANGES "/%" PRIu64 "`", s->root, first);
-        locked |= r == -EAGAIN;
+        if (lock != -EAGAIN && lock != -EEXIST)
+            return lock;
+        locked |= lock == -EAGAIN;
     }
     return say_none_is_free(p, locked, e);
 }
@@ -314,11 +358,9 @@ static int search(struct store *s, const struct pool *p, int locks, const char *
 int range_allocate(struct store *s, const char *id, struct id_map *out, struct err *e)
 {
     __attribute__((cleanup(pool_clear))) struct pool pool = {0};
-    _cleanup_close_ int locks = open_locks(e);
-    int r = locks < 0 ? locks : pool_read(&pool, e);
-    if (r == 0)
-        r = search(s, &pool, locks, id, out, e);
-    return r < 0 ? r : take_fd(locks);
+    _cleanup_close_ int given = open_locks(e);
+    int r = given < 0 ? given : pool_read(&pool, e);
+    return r < 0 ? r : search(s, &pool, given, id, out, e);
 }
 
 void range_free(struct store *s, const char *id, const struct id_map *m)
@@ -348,17 +390,17 @@ static int lock_as_member(int fd, const struct store *s, const struct id_map *m)
     return r;
 }
 
-static int lock_own(int fd, const struct store *s, const struct id_map *m)
-{
-    int r = lock_each(fd, F_WRLCK, m->uids, m->uid_count);
-    return r == 0 && has_members(fd, s, m->uids[0].outside, m->uids[0].count, true) ? -EAGAIN : r;
-}
-
 /* Two containers may be given the same map. */
 static int lock_given(int fd, const struct id_map *m)
 {
     int r = lock_each(fd, F_RDLCK, m->uids, m->uid_count);
-    return r == 0 ? lock_each(fd, F_RDLCK, m->gids, m->gid_count) : r;
+    if (r == 0)
+        r = lock_each(fd, F_RDLCK, m->gids, m->gid_count);
+    for (unsigned i = 0; r == 0 && i < m->uid_count; i++)
+        r = is_in_ranges(m->uids[i].outside, m->uids[i].count, NO_PART) ? -EAGAIN : 0;
+    for (unsigned i = 0; r == 0 && i < m->gid_count; i++)
+        r = is_in_ranges(m->gids[i].outside, m->gids[i].count, NO_PART) ? -EAGAIN : 0;
+    return r;
 }
 
 static int refuse(const struct spec *spec, const char *by, struct err *e)
@@ -389,21 +431,26 @@ int range_hold(struct store *s, const struct spec *spec, bool member, struct err
 {
     const struct timespec moment = {.tv_nsec = 1000000};
     const bool own = spec->userns == USERNS_AUTO && !member;
-    _cleanup_close_ int fd = open_locks(e);
-    int r = fd < 0 ? fd : -EAGAIN;
+    _cleanup_close_ int fd = open_locks(e), lock = -1;
+    if (fd < 0)
+        return fd;
+    int r = -EAGAIN;
     /* A search for a free range holds a lock for a moment. */
     for (int tries = 0; r == -EAGAIN && tries < 20; tries++) {
         if (tries)
             nanosleep(&moment, NULL);
-        r = member ? lock_as_member(fd, s, &spec->ids)
-            : own  ? lock_own(fd, s, &spec->ids)
-                   : lock_given(fd, &spec->ids);
+        if (own)
+            r = lock = lock_range(fd, s, spec->ids.uids[0].outside, true, e);
+        else
+            r = member ? lock_as_member(fd, s, &spec->ids) : lock_given(fd, &spec->ids);
     }
     if (r == -EAGAIN)
         return refuse(spec, "another container", e);
     if (r < 0)
-        return fd < 0 ? fd : err_set(e, r, "lock the ids of container `%s`", spec->name);
-    return own && (r = check_entry(s, spec, e)) < 0 ? r : take_fd(fd);
+        return own ? r : err_set(e, r, "lock the ids of container `%s`", spec->name);
+    if (own && (r = check_entry(s, spec, e)) < 0)
+        return r;
+    return own ? take_fd(lock) : take_fd(fd);
 }
 
 /* ---- gc --------------------------------------------------------------------------------------*/
@@ -420,8 +467,8 @@ void range_mend(struct store *s, const json_t *config)
     (void)make_entry(s, spec.ids.uids[0].outside, spec.id);
 }
 
-/* 1: it belongs to no container, and no process is about to define one with it. */
-static int is_stale(struct store *s, int locks, const char *name)
+/* 1: it belongs to no container, and no process is about to define one with it, or will before @lock is closed. */
+static int is_stale(struct store *s, const char *name, int *lock)
 {
     uint64_t first;
     if (parse_u64(name, 1, UINT32_MAX, &first) < 0)
@@ -429,16 +476,17 @@ static int is_stale(struct store *s, int locks, const char *name)
     _cleanup_free_ char *owner = entry_owner(s, (uint32_t)first);
     if (owner && is_defined(s, owner))
         return 0;
-    return lock_ids(locks, F_WRLCK, (int64_t)first, ID_RANGE_SIZE) == 0;
+    *lock = open_part(first, NULL);
+    return *lock >= 0 && lock_ids(*lock, F_WRLCK, (int64_t)first, ID_RANGE_SIZE) == 0;
 }
 
-static int sweep_entry(struct store *s, int dir, int locks, const char *name, const struct gc *gc,
+static int sweep_entry(struct store *s, int dir, const char *name, const struct gc *gc,
                        struct err *e)
 {
-    if (!is_stale(s, locks, name))
+    _cleanup_close_ int lock = -1;
+    if (!is_stale(s, name, &lock))
         return 0;
     int r = gc->dry_run ? 0 : remove_entry(dir, name);
-    unlock_ids(locks, 0, INT64_C(1) << 32);
     if (r < 0)
         return err_set(e, r, "remove `" RANGES "/%s`", name);
     gc_tell(gc, GC_REMOVE, "ids " RANGES "/%s", name);
@@ -452,13 +500,10 @@ int ranges_sweep(struct store *s, const struct gc *gc, struct err *e)
     _cleanup_dir_ DIR *d = open_listing(s->root_fd, RANGES);
     if (!d)
         return errno == ENOENT || errno == ENOTDIR ? 0 : err_set(e, errno, "list `" RANGES "`");
-    _cleanup_close_ int locks = -1;
     for (struct dirent *entry; first == 0 && (entry = next_entry(d, &listed));) {
         if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
             continue;
-        if (locks < 0 && (locks = open_locks(e)) < 0)
-            return locks;
-        err_note(&first, sweep_entry(s, dirfd(d), locks, entry->d_name, gc, &step), e, &step);
+        err_note(&first, sweep_entry(s, dirfd(d), entry->d_name, gc, &step), e, &step);
     }
     return listed < 0 && first == 0 ? err_set(e, listed, "list `" RANGES "`") : first;
 }

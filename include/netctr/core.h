@@ -196,10 +196,11 @@ struct plan {
 
 struct process {
     struct plan plan;
-    pid_t pid; /**< of the container's init; 0: none */
+    pid_t pid; /**< of the container's init, from process_await() on; 0: none */
     int pidfd;
-    int files_fd; /**< directory with the plan's files, also for callers; -1: none */
-    int channel;  /**< to the child, until it has become the program */
+    struct birth *birth; /**< the process that clones it; NULL: none, or its work is done */
+    int files_fd;        /**< directory with the plan's files, also for callers; -1: none */
+    int channel;         /**< to the child, until it has become the program */
     int stdin_fd, stdout_fd, stderr_fd; /**< our ends of its pipes */
     struct winsize size;                /**< of its terminal, as the client's; 0: not known */
     int peer;                /**< of its terminal: as long as it is open, the master does not end */

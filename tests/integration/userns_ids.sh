@@ -65,7 +65,7 @@ kept() {
     assert_eq "$(user_of a)" "$a"
     # a reboot, as far as this is concerned: RUN and the locks are gone
     netctr stop -t 0 a b
-    rm -rf "$run_state" /run/netctr.ranges
+    rm -rf "$run_state" /run/netctr.ranges*
     netctr boot
     netctr start a
     assert_eq "$(user_of a)" "$a"

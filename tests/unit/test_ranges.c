@@ -99,6 +99,8 @@ static void test_living(void)
     lock = range_hold(&store, &given, false, NULL);
     _cleanup_close_ int second = range_hold(&store, &given, false, NULL);
     check(lock >= 0 && second >= 0, "two containers may be given the same map", "refused");
+    r = range_hold(&store, &s, false, NULL);
+    expect(r == -EBUSY, "which is refused to one that would have it alone", "%d", r);
     ids_remove(&store, id);
 }
 
@@ -119,6 +121,36 @@ static void test_instances(void)
     check(first_of(&mine) == first_of(&theirs), "and may have those of an ended container", "no");
     struct spec s = spec_of(id, &mine, USERNS_AUTO);
     expect(range_hold(&store, &s, false, NULL) == -EBUSY, "which cannot start meanwhile", "%d", b);
+    close_fd(other.root_fd);
+}
+
+/* Locks are in several files; a range may begin in the part of one and end in that of the next. */
+static void test_parts(void)
+{
+    static const char id[] = "0000000000ae", other_id[] = "0000000000af";
+    const struct id_map low = id_map_of_range(0x40ff8000), high = id_map_of_range(0x41000000),
+                        apart = id_map_of_range(0x41008000);
+    struct spec a = spec_of(id, &low, USERNS_AUTO), b = spec_of(other_id, &high, USERNS_AUTO),
+                c = spec_of(other_id, &apart, USERNS_AUTO),
+                given = spec_of(other_id, &high, USERNS_MAP);
+    struct store other = store;
+    struct stat one, two;
+    other.root_fd = openat(store.root_fd, "other", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int lock = range_hold(&store, &a, false, NULL);
+    int r = range_hold(&other, &b, false, NULL);
+    expect(lock >= 0 && r == -EBUSY, "a range is refused if one before it has some of its ids",
+           "%d", r);
+    r = range_hold(&other, &given, false, NULL);
+    expect(r == -EBUSY, "a map as well", "%d", r);
+    r = range_hold(&other, &c, false, NULL);
+    expect(r >= 0 && fstat(lock, &one) == 0 && fstat(r, &two) == 0 && one.st_ino != two.st_ino,
+           "one beside it is not, and its lock is in another file", "%d", r);
+    close_fd(r);
+    close_fd(lock);
+    lock = range_hold(&other, &b, false, NULL);
+    r = range_hold(&store, &a, false, NULL);
+    expect(lock >= 0 && r == -EBUSY, "nor may a range end with the ids of the next one", "%d", r);
+    close_fd(lock);
     close_fd(other.root_fd);
 }
 
@@ -315,6 +347,7 @@ int main(void)
     test_allocate();
     test_living();
     test_instances();
+    test_parts();
     test_sweep();
     test_parallel();
     if (covered)
