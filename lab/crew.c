@@ -187,7 +187,7 @@ static bool may_begin(const struct master *m)
     return m->result == 0 || m->go_on;
 }
 
-/* Gives out what may begin. False: there is nothing more, and nobody works. */
+/* Gives out what may begin. False: there is nothing more, and no worker is busy. */
 static bool give_out(struct master *m)
 {
     long job = CREW_NONE_NOW;

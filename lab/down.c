@@ -1,5 +1,5 @@
 /* Takes a lab down: programs first, then sandboxes (with them go the links), networks, ids, and last the record. Each step
- * accepts "already gone", so that whoever is killed here is followed by the next `lab down`, or by gc.
+ * accepts "already gone", so the next `lab down`, or gc, goes on after a kill.
  */
 #include "down.h"
 

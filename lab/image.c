@@ -17,10 +17,10 @@ void lab_image_clear(struct lab_image *i)
     *i = (struct lab_image){0};
 }
 
-/* What --image says of @name; NULL: nothing. */
-static const char *mapped(const struct lab_options *o, const char *name)
+/* What @table says of @name; NULL: nothing. */
+static const char *look_up(char *const *table, const char *name)
 {
-    strv_each (entry, o->images) {
+    strv_each (entry, table) {
         const char *equals = strrchr(entry, '=');
         _cleanup_free_ char *pattern = equals ? xstrndup(entry, (size_t)(equals - entry)) : NULL;
         if (pattern && fnmatch(pattern, name, 0) == 0)
@@ -29,16 +29,23 @@ static const char *mapped(const struct lab_options *o, const char *name)
     return NULL;
 }
 
-static bool is_host(const char *image, const struct lab_options *o)
+/* --image comes before `images:` of the file. */
+static const char *mapped(const struct topology *t, const struct lab_options *o, const char *name)
 {
-    const char *to = image ? mapped(o, image) : NULL;
+    const char *to = look_up(o->images, name);
+    return to ? to : look_up(t->images, name);
+}
+
+static bool is_host(const struct topology *t, const char *image, const struct lab_options *o)
+{
+    const char *to = image ? mapped(t, o, image) : NULL;
     return !image || streq(to ? to : image, "host");
 }
 
 bool lab_uses_host(const struct topology *t, const struct lab_options *o)
 {
     for (size_t i = 0; i < t->node_count; i++)
-        if (t->nodes[i].kind == LAB_LINUX && is_host(t->nodes[i].image, o))
+        if (t->nodes[i].kind == LAB_LINUX && is_host(t, t->nodes[i].image, o))
             return true;
     return false;
 }
@@ -104,8 +111,8 @@ static void known_program(const char *image, struct lab_image *out)
 int lab_image_find(const struct topology *t, const struct lab_node *n, const struct lab_options *o,
                    const char *host_tree, struct lab_image *out, struct err *e)
 {
-    const char *to = n->image ? mapped(o, n->image) : NULL;
-    *out = (struct lab_image){.host = is_host(n->image, o)};
+    const char *to = n->image ? mapped(t, o, n->image) : NULL;
+    *out = (struct lab_image){.host = is_host(t, n->image, o)};
     known_program(n->image, out);
     if (out->host) {
         out->root = xstrdup(host_tree);

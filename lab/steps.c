@@ -226,7 +226,7 @@ static int become_healthy(struct job *j, struct err *e)
     if (!h->given)
         return err_say(e, -EINVAL, "node `%s` has no healthcheck to wait for", n->name);
     int r = run_stage(j, STAGE_HEALTHY, false, e);
-    /* The first checks follow each other fast, so that a node that is ready soon holds nobody up. */
+    /* The first checks follow each other fast, so that a node that is ready soon delays no other. */
     unsigned pause = interval < 200 ? interval : 200;
     while (r == 0 && !is_healthy(j, h)) {
         failures += monotonic_ms() >= counts_from && pause >= interval;

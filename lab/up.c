@@ -3,7 +3,7 @@
  *     claim, record → ids → networks → sandboxes (workers) → links → programs, exec lines, health (workers) → "up"
  *
  * After a failure, or a signal, everything that the record names is taken down again. A lab that a reboot has ended is taken
- * up again if the file is the same: its containers keep their files, all else is made anew.
+ * up again if the file is the same: its containers keep their files, all else is made again.
  */
 #include "down.h"
 

@@ -248,6 +248,22 @@ static int make_link(struct wiring *w, const struct lab_link *link, struct err *
     return make_pair(w, link, e);
 }
 
+void lab_unapplied(const struct topology *t, strv *notes)
+{
+    for (size_t i = 0; i < t->link_count; i++)
+        for (int k = 0; k < 2; k++) {
+            const struct lab_impairment *m = &t->links[i].ends[k].impairment;
+            if (m->delay_us || m->jitter_us || m->loss > 0 || m->corrupt > 0 || m->duplicate > 0 ||
+                m->reorder > 0) {
+                strv_add_take(notes,
+                              xasprintf("%s:%u:%u: of the impairments of links, only `rate` is "
+                                        "applied by this version",
+                                        t->file, t->links[i].place.line, t->links[i].place.column));
+                return;
+            }
+        }
+}
+
 static int make_all(struct wiring *w, struct err *e)
 {
     int r = 0;

@@ -49,7 +49,7 @@ static int open_procfs(void)
     return fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 }
 
-/* Makes the namespace's sysfs, without a mount. A failure is one of whoever mounts it. */
+/* Makes the namespace's sysfs, without a mount. A failure is reported by the process that mounts it. */
 static int make_sysfs(void)
 {
     _cleanup_close_ int fs = fsopen("sysfs", FSOPEN_CLOEXEC);

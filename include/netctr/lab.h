@@ -53,7 +53,8 @@ int lab_topology(const struct lab *l, struct topology **out, struct err *e);
 const struct lab_member *lab_member(const struct lab *l, const char *name);
 /** Does its sandbox live? Not after a reboot. */
 bool lab_lives(struct engine *engine, const struct lab *l);
-/** Its directory beside the file, for what containerlab keeps there. */
+/** What @t asks for and lab_up() does not do yet: lines for people; the caller frees them. */
+void lab_unapplied(const struct topology *t, strv *notes);
 
 /** What happens while a lab comes up or goes down. */
 struct lab_news {

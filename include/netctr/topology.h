@@ -207,6 +207,7 @@ struct topology {
     size_t network_count;
     struct lab_test *tests;
     size_t test_count;
+    strv images; /**< "PATTERN=host" or "PATTERN=DIR" with an absolute path: what `image` means */
     strv notes; /**< "FILE:LINE:COLUMN: …": accepted, but not as containerlab does it */
 };
 

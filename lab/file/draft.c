@@ -138,6 +138,7 @@ void topology_free(struct topology *t)
     free(t->networks);
     free(t->tests);
     strv_free(t->notes);
+    strv_free(t->images);
     free(t);
 }
 

@@ -72,7 +72,7 @@ struct reader {
     bool broken;    /**< the tree has a fault that would lead to others */
     size_t entries; /**< spent of ENTRIES_MAX */
     char *lab_dir;  /**< clab-LAB beside the file */
-    const struct tree *name, *prefix, *mgmt, *networks, *topology, *tests;
+    const struct tree *name, *prefix, *mgmt, *networks, *topology, *tests, *images;
     const struct tree *defaults, *kinds, *groups, *nodes, *links;
     struct draft *drafts; /**< one for each of t->nodes */
     size_t *by_name;      /**< indexes of t->nodes, sorted by name */

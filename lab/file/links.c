@@ -134,13 +134,14 @@ static void read_addresses(struct reader *r, const struct tree *v, int family, s
 {
     if (!v)
         return;
-    if (v->kind != TREE_LIST || v->count != 2) {
-        fault(r, v->place,
-              "`ipv%d` of a link takes two addresses, one for each end; write \"\" for none",
-              family == AF_INET ? 4 : 6);
+    if (v->kind != TREE_LIST || v->count < 1 || v->count > 2) {
+        fault(
+            r, v->place,
+            "`ipv%d` of a link takes one or two addresses, the first end's first; write \"\" for none",
+            family == AF_INET ? 4 : 6);
         return;
     }
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < v->count; i++)
         read_address(r, v->items[i].value, family, &l->ends[i]);
 }
 

@@ -44,6 +44,8 @@ static const struct key file_keys[] = {
     KEEP("topology", SHAPE_TABLE, topology, "Nodes and links", &table_topology),
     KEEP("networks", SHAPE_TABLE_MAP, networks, "Networks with outside access and DNS",
          &table_network),
+    KEEP("images", SHAPE_TEXT_MAP, images, "PATTERN: a root directory, or host; what `image` means",
+         NULL),
     KEEP("tests", SHAPE_TEXT_OR_TABLES, tests, "What must be reachable, and what must not",
          &table_test),
     {"settings", KEY_SILENT, SHAPE_ANY, NULL, "Accepted without effect", 0, NULL, NULL},
@@ -74,6 +76,21 @@ static void read_name(struct reader *r, struct place top)
     r->lab_dir = xasprintf("%s/clab-%s", streq(t->dir, "/") ? "" : t->dir, t->name);
 }
 
+/* A directory is relative to the file. */
+static void read_images(struct reader *r)
+{
+    for (size_t i = 0; r->images && i < r->images->count; i++) {
+        const struct tree *to = r->images->items[i].value;
+        _cleanup_free_ char *path =
+            streq(to->text, "host") ? xstrdup(to->text) : path_resolve(r->t->dir, to->text);
+        if (!*to->text)
+            fault(r, to->place, "image `%s` has no root directory; write one, or host",
+                  r->images->items[i].key->text);
+        else
+            strv_add_take(&r->t->images, xasprintf("%s=%s", r->images->items[i].key->text, path));
+    }
+}
+
 /* ---- the parts -------------------------------------------------------------------------------*/
 
 static void read_parts(struct reader *r, const struct tree *root)
@@ -86,6 +103,7 @@ static void read_parts(struct reader *r, const struct tree *root)
         keys_read(r, &table_topology, r->topology, r);
     if (r->topology && tree_is_null(tree_get(r->topology, "nodes")))
         fault(r, r->topology->place, "the topology has no `nodes`; add them");
+    read_images(r);
     networks_read(r);
     nodes_read(r);
     links_read(r);

@@ -86,13 +86,13 @@ t 'it finds an arrow that is not in the table, by header and by symbol' finds_an
 
 finds_a_folder() {
     make_tree
-    mkdir lab
-    echo 'int lab;' >lab/lab.c
-    finds 'lab/: the table of arrows in scripts/lint-house does not have this folder'
+    mkdir zoo
+    echo 'int lab;' >zoo/lab.c
+    finds 'zoo/: the table of arrows in scripts/lint-house does not have this folder'
     make_tree
-    sed -i '1i #include "netctr/lab.h"' cli/main.c
-    touch include/netctr/lab.h
-    finds "cli/main.c:1: netctr/lab.h is no folder's public header"
+    sed -i '1i #include "netctr/zoo.h"' cli/main.c
+    touch include/netctr/zoo.h
+    finds "cli/main.c:1: netctr/zoo.h is no folder's public header"
 }
 t 'it finds a folder that the table does not have' finds_a_folder
 

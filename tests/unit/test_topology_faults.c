@@ -228,7 +228,7 @@ static const struct {
     {BOTH("", "  links:\n    - {endpoints: [a:eth1, sw:p1], ipv4: [10.0.0.1/24, 10.0.0.2/24]}\n"),
      "8:56: `sw` is a switch, whose ports have no addresses; write \"\" for its end"},
     {BOTH("", "  links:\n    - {endpoints: [a:eth1, b:eth1], ipv4: 10.0.0.1/24}\n"),
-     "8:43: `ipv4` of a link takes two addresses, one for each end; write \"\" for none"},
+     "8:43: `ipv4` of a link takes one or two addresses, the first end's first; write \"\" for none"},
     {BOTH("", "  links:\n    - {endpoints: [a:eth1, b:eth1], ipv4: [10.0.0.1, fd00::1/64]}\n"),
      "8:44: address `10.0.0.1` has no prefix; write 10.0.0.1/24\n8:54: `fd00::1/64` is not an IPv4 address; write it below `ipv6`"},
     {BOTH("", "  links:\n    - {endpoints: [a:eth1, b:eth1], ipv4: [10.0.0.1/33, x]}\n"),
