@@ -70,11 +70,13 @@ static char *directory_of(const char *dir, const char *name)
 
 static int refuse(const struct topology *t, const struct lab_node *n, struct err *e)
 {
-    err_say(e, -ENOENT, "%s:%u:%u: node `%s`: there is no root directory for image `%s`", t->file,
-            n->place.line, n->place.column, n->name, n->image);
+    _cleanup_free_ char *name = short_name(n->image);
+    err_say(e, -ENOENT, "%s:%u:%u: there is no root directory for image `%s`", t->file,
+            n->place.line, n->place.column, n->image);
     err_hint(e,
-             "`--image '%s=host'` uses this host's programs, `--image '%s=DIR'` a root directory",
-             n->image, n->image);
+             "`--image '*%s*=host'` uses this host's programs, `--image '*%s*=DIR'` a root "
+             "directory",
+             name, name);
     return -ENOENT;
 }
 
@@ -94,18 +96,30 @@ static void add_words(strv *v, const char *const *words)
         strv_add(v, *words);
 }
 
-/* What an image with such a name runs. */
+/* What the images that labs use most run by default. A directory does not say it. */
 static void known_program(const char *image, struct lab_image *out)
 {
-    static const char *const frr[] = {"/bin/sh", "-c",
-                                      "/usr/lib/frr/frrinit.sh start; exec sleep infinity", NULL};
+    static const struct {
+        const char *part; /* of the image's name */
+        const char *argv[4];
+    } known[] = {
+        {"frr", {"/bin/sh", "-c", "/usr/lib/frr/frrinit.sh start; exec sleep infinity"}},
+        {"multitool", {"/bin/sh", "-c", "nginx; exec sleep infinity"}},
+        {"openbgpd",
+         {"/bin/sh", "-c",
+          "mkdir -p /run/openbgpd; bgpd -f /etc/bgpd/bgpd.conf; exec sleep infinity"}},
+        {"bird",
+         {"/bin/sh", "-c", "mkdir -p /run/bird; bird -c /etc/bird.conf; exec sleep infinity"}},
+    };
     static const char *const shell[] = {"/bin/sh", NULL};
     static const char *const idle[] = {"sleep", "infinity", NULL};
     _cleanup_free_ char *name = image ? short_name(image) : NULL;
-    if (name && strcasestr(name, "frr"))
-        add_words(&out->cmd, frr);
-    else
-        add_words(&out->cmd, out->host ? idle : shell);
+    for (size_t i = 0; name && i < ARRAY_LEN(known); i++)
+        if (strcasestr(name, known[i].part)) {
+            add_words(&out->cmd, known[i].argv);
+            return;
+        }
+    add_words(&out->cmd, out->host ? idle : shell);
 }
 
 int lab_image_find(const struct topology *t, const struct lab_node *n, const struct lab_options *o,
