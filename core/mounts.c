@@ -56,6 +56,14 @@ int mount_set(int mount, uint64_t attributes, bool recursive, struct err *e)
     return 0;
 }
 
+int mount_set_writable(int mount, struct err *e)
+{
+    struct mount_attr a = {.attr_clr = MOUNT_ATTR_RDONLY};
+    if (mount_setattr(mount, "", AT_EMPTY_PATH, &a, sizeof(a)) < 0)
+        return err_set(e, errno, "make a mount writable");
+    return 0;
+}
+
 int mount_map_ids(int mount, int userns, bool recursive, const char *name, struct err *e)
 {
     struct mount_attr a = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns};

@@ -83,6 +83,13 @@ static int by_target(const void *a, const void *b)
     return strcmp((*first)->target, (*second)->target);
 }
 
+/* A lab's node is a router: its programs set what the network namespace has. Its user namespace owns that. */
+static void open_sysctls(struct plan_mounts *m, const struct spec *s)
+{
+    if (s->network && skip_prefix(s->network, NETWORK_OF_SANDBOX) && !id_map_is_host(&s->ids))
+        plan_mounts_add(m, SOURCE_TARGET, NULL, "/proc/sys/net", MOUNT_WRITABLE);
+}
+
 /* Parents before children, in any order that the user gave. */
 static void add_volumes(struct plan_mounts *m, const struct spec *s)
 {
@@ -144,6 +151,7 @@ int container_create(struct container *c, struct err *e)
         c->process.plan.namespaces[PLAN_USER] =
             (struct plan_namespace){.how = NS_JOIN, .fd = c->owner_fd};
     plan_default_mounts(&c->mounts);
+    open_sysctls(&c->mounts, &c->spec);
     size_shm(&c->mounts, c->spec.shm_size);
     add_volumes(&c->mounts, &c->spec);
     c->process.plan.mounts = c->mounts.list;

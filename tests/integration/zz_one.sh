@@ -1,17 +1,27 @@
 #!/usr/bin/env bash
-needs=nginx
 . "$(dirname "$0")/../lib.sh"
 . "$top/tests/helpers.sh"
 one() {
-    netctr lab up -v --image "frr=$debian" "$top/labs/clos.clab.yml" 2>&1 | tail -8 || true
-    for i in 1 2 3 4 5 6 7 8; do sleep 2; netctr lab exec -n clos h1 ping -c1 -W1 10.1.2.10 >/dev/null && { echo reached after $((i*2)); break; }; done
-    netctr lab exec -n clos l1 vtysh -c 'show bgp summary' 2>&1 | tail -12 || true
-    netctr lab exec -n clos l1 ip route || true
-    netctr logs clab-clos-l1 | tail -20
-    netctr lab exec -n clos l1 ps ax | head -20 || true
-    netctr lab down clos
-    netctr lab up labs/ospf.clab.yml; sleep 10;  netctr lab exec -n ospf r1 birdc show ospf neighbors || true;  netctr lab exec -n ospf h1 ping -c1 -W2 10.0.2.10 || true
-    netctr lab down ospf
+    netctr lab up labs/two-lans.clab.yml
+    netctr lab exec -n two-lans r1 sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward; cat /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/kernel/core_pattern; echo x > /proc/sys/vm/swappiness; grep proc /proc/self/mountinfo' 2>&1 || true
+    netctr lab exec -n two-lans r1 sh -c 'sleep 30 & echo started'
+    echo after
+    netctr lab down two-lans
+    cat >$tmp/w.clab.yml <<END
+name: w
+topology:
+  nodes:
+    a:
+      kind: linux
+      exec:
+        - "sh -c 'sleep 20 & echo hi'"
+        - "nohup sleep 30"
+END
+    sed -i '/nohup/d' $tmp/w.clab.yml
+    time netctr lab up $tmp/w.clab.yml
+    netctr lab down w
+    netctr run -d --cap-add NET_ADMIN --name x $box sleep 100
+    netctr exec x sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward' || true
     false
 }
 t 'one' one
