@@ -105,5 +105,8 @@ int lab_interfaces(struct engine *engine, const struct lab *l, const struct lab_
                    struct lab_interfaces *out, struct err *e);
 /** The network namespace of a node: an fd, the caller's. */
 int lab_netns(struct engine *engine, const struct lab_member *m, struct err *e);
+/** Its topology with the addresses, MTUs and static routes of this moment, in the form of a topology file; the caller owns
+ *  *@out, also after a failure. Stages, health checks and tests with conditions are not in it. */
+int lab_save_live(struct engine *engine, const struct lab *l, json_t **out, struct err *e);
 /** Everything of a lab, with addresses; caller owns *@out. */
 int lab_inspect(struct engine *engine, const struct lab *l, json_t **out, struct err *e);
