@@ -15,7 +15,7 @@ enum {
     TREE_MAX = 300000,     /* values in a file, with each use of an alias counted */
     DEPTH_MAX = 64,        /* levels of nesting */
     NODES_MAX = 10000,     /* nodes of a lab */
-    ENTRIES_MAX = 1000000, /* values that nodes have and inherit */
+    ENTRIES_MAX = 500000,  /* values that nodes have and inherit */
     LIST_MAX = 1000,       /* entries of a list or map of texts */
     FAULTS_SHOWN = 50,     /* faults that the caller gets */
     FAULTS_KEPT = 4096,    /* faults that are kept to be sorted */

@@ -321,8 +321,9 @@ static void test_cases(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         _cleanup_loaded_ struct loaded l = load(cases[i].text);
-        _cleanup_free_ char *got = short_faults(&l);
-        expect(!l.t && streq(got, cases[i].faults), cases[i].faults, "in\n%s\nthe faults are\n%s",
+        _cleanup_free_ char *got = short_faults(&l),
+                            *first = xstrndup(cases[i].faults, strcspn(cases[i].faults, "\n"));
+        expect(!l.t && streq(got, cases[i].faults), first, "in\n%s\nthe faults are\n%s",
                cases[i].text, got);
     }
 }
@@ -342,7 +343,7 @@ static void test_sources(void)
     _cleanup_loaded_ struct loaded l = load_at(path, text, false);
     _cleanup_free_ char *got = lines_of(&l),
                         *wanted = xasprintf(
-                            "%s:3:36: `%s/b.conf` does not exist; create it, or correct the path\n"
+                            "%s:3:35: `%s/b.conf` does not exist; create it, or correct the path\n"
                             "%s:4:34: `%s/gone` does not exist; create it, or correct the path",
                             path, s.path, path, s.path);
     expect(streq(got, wanted), "sources that do not exist", "the faults are\n%s", got);
@@ -475,11 +476,11 @@ static void test_hostile(void)
     _cleanup_free_ char *lines = repeated("name: x\ntopology:\n  defaults: {exec: [\n",
                                           "    'echo %d',\n", 1000, "  ]}\n  nodes:\n");
     hostile("1,000 lines for 10,000 nodes", repeated(lines, "    n%d:\n", 10000, ""),
-            "more than 1000000 values");
+            "more than 500000 values");
     hostile("a range of ports for 10,000 nodes",
-            repeated("name: x\ntopology:\n  defaults: {ports: ['1-65000:1-65000']}\n  nodes:\n",
+            repeated("name: x\ntopology:\n  defaults: {ports: ['1-4000:1-4000']}\n  nodes:\n",
                      "    n%d:\n", 10000, ""),
-            "more than 1000000 values");
+            "more than 500000 values");
     hostile("20,000 links to nowhere",
             repeated("name: x\ntopology:\n  nodes: {a: }\n  links:\n",
                      "    - endpoints: [a:e%d, bbbbbbbb:e]\n", 20000, ""),
