@@ -10,7 +10,7 @@ tree=$tmp/tree
 mkdir "$tree"
 # What is built already stays built: copies have the same times. Of the programs of tests those that the recipes make.
 tar -C "$top" -c --exclude=./.git --exclude=./build . | tar -C "$tree" -x
-tar -C "$top" -c --exclude=build/tests --exclude='build/[^bcdeimn]*/*' build | tar -C "$tree" -x
+tar -C "$top" -c --exclude=build/tests --exclude='build/[^bcdeilmn]*/*' build | tar -C "$tree" -x
 mkdir -p "$tree/build/tests/unit"
 cp -a "$top"/build/tests/unit/*.[od] "$tree/build/tests/unit/"
 

@@ -125,6 +125,31 @@ static void test_shop(void)
           "shop: tests", "");
 }
 
+/* Their sources exist. */
+static void test_others(void)
+{
+    static const struct {
+        const char *file;
+        size_t nodes, links;
+        const char *notes;
+    } labs[] = {
+        {"groups.clab.yml", 5, 5, NULL},   {"fabric.clab.yml", 6, 6, NULL},
+        {"exchange.clab.yml", 4, 3, NULL}, {"classroom.clab.yml", 4, 3, NULL},
+        {"stages.clab.yml", 4, 2, NULL},   {"corners.clab.yml", 5, 7, "`mgmt_ipv4`: read as"}};
+    for (size_t i = 0; i < ARRAY_LEN(labs); i++) {
+        _cleanup_loaded_ struct loaded l = sample(labs[i].file);
+        _cleanup_free_ char *notes = lines_of(&l);
+        expect(l.t->node_count == labs[i].nodes && l.t->link_count == labs[i].links, labs[i].file,
+               "has %zu nodes and %zu links", l.t->node_count, l.t->link_count);
+        expect(labs[i].notes ? strv_len(l.t->notes) == 1 && strstr(notes, labs[i].notes)
+                             : !l.t->notes,
+               labs[i].file, "has the notes\n%s", notes);
+    }
+    _cleanup_loaded_ struct loaded l = sample("classroom.clab.yml");
+    _cleanup_free_ char *lines = execs(node(&l, "r2"));
+    is("a node that is an alias", lines, "ip link set eth1 up | ip link set eth2 up");
+}
+
 /* ---- levels ----------------------------------------------------------------------------------*/
 
 static void test_inherits(void)
@@ -434,6 +459,7 @@ int main(int argc, char **argv)
     test_basic();
     test_clos();
     test_shop();
+    test_others();
     test_inherits();
     test_kinds();
     test_variables();
