@@ -87,15 +87,13 @@ static void read_bridge(struct reader *r, struct draft *d, const struct tree *ow
             note(r, key->place, "a bridge is a plain switch; `%s` has no effect on it", key->text);
     }
     read_level(r, d, own);
-    struct lab_node kept_of = {.name = take_ptr(n->name),
-                               .place = n->place,
-                               .kind = LAB_BRIDGE,
-                               .group = take_ptr(n->group),
-                               .labels = take_ptr(n->labels),
-                               .network = NODE_NONE,
-                               .network_of_index = SIZE_MAX};
+    struct lab_node switch_ = {
+        .place = n->place, .kind = LAB_BRIDGE, .network = NODE_NONE, .network_of_index = SIZE_MAX};
+    switch_.name = take_ptr(n->name);
+    switch_.group = take_ptr(n->group);
+    switch_.labels = take_ptr(n->labels);
     lab_node_clear(n);
-    *n = kept_of;
+    *n = switch_;
 }
 
 static void add_frr_config(struct reader *r, struct draft *d)
