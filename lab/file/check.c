@@ -75,25 +75,91 @@ static void check_mgmt_address(struct reader *r, const struct draft *d)
         fault(r, at, "node `%s` is not on the management network; remove the address", n->name);
 }
 
-static void check_networks(struct reader *r, const struct draft *d)
+/* An address that a node asks for on a network. */
+struct asked {
+    size_t network;
+    struct ip ip;
+    struct place at;
+    const char *node;
+};
+struct asked_list {
+    struct asked *items;
+    size_t count;
+};
+
+static size_t find_network(struct reader *r, struct place at, const char *name)
 {
     const struct topology *t = r->t;
+    for (size_t k = 0; k < t->network_count; k++)
+        if (streq(t->networks[k].name, name))
+            return k;
+    _cleanup_free_ const char **names = xcalloc(t->network_count + 1, sizeof(char *));
+    for (size_t k = 0; k < t->network_count; k++)
+        names[k] = t->networks[k].name;
+    _cleanup_free_ char *hint = nearest_hint(r, name, names, "add it to `networks`");
+    fault(r, at, "there is no network `%s` in this file; %s", name, hint);
+    return SIZE_MAX;
+}
+
+static void ask(struct reader *r, struct asked_list *l, const struct asked *a)
+{
+    const struct lab_network *n = &r->t->networks[a->network];
+    struct subnet s;
+    bool found = false;
+    if (!a->ip.family)
+        return;
+    _cleanup_free_ char *ip = ip_text(&a->ip);
+    strv_each (text, n->subnets)
+        found |= subnet_parse(text, &s, NULL) == 0 && subnet_contains(&s, &a->ip) &&
+                 (subnet_host_bits(&s) < 2 || !subnet_reserves(&s, &a->ip));
+    if (!found)
+        fault(r, a->at, "address %s is not a host's in a `subnet` of network `%s`; correct one", ip,
+              n->name);
+    l->items = xrealloc(l->items, l->count + 1, sizeof(*l->items));
+    l->items[l->count++] = *a;
+}
+
+static void check_networks(struct reader *r, const struct draft *d, struct asked_list *l)
+{
+    size_t before[NODE_NETWORKS_MAX];
     for (size_t i = 0; i < d->network_count; i++) {
         _cleanup_connect_request_ struct connect_request q = {0};
-        size_t k = 0;
-        if (connect_request_parse(d->networks[i].text, &q, NULL) < 0)
+        struct place at = d->networks[i].place;
+        (void)connect_request_parse(d->networks[i].text, &q, NULL);
+        before[i] = find_network(r, at, q.network);
+        if (before[i] == SIZE_MAX)
             continue;
-        while (k < t->network_count && !streq(t->networks[k].name, q.network))
-            k++;
-        if (k < t->network_count)
-            continue;
-        _cleanup_free_ const char **names = xcalloc(t->network_count + 1, sizeof(char *));
-        for (k = 0; k < t->network_count; k++)
-            names[k] = t->networks[k].name;
-        _cleanup_free_ char *hint = nearest_hint(r, q.network, names, "add it to `networks`");
-        fault(r, d->networks[i].place, "there is no network `%s` in this file; %s", q.network,
-              hint);
+        for (size_t k = 0; k < i; k++)
+            if (before[k] == before[i])
+                fault(r, at, "network `%s` is given twice for this node; remove one", q.network);
+        ask(r, l, &(struct asked){before[i], q.address4, at, d->node->name});
+        ask(r, l, &(struct asked){before[i], q.address6, at, d->node->name});
     }
+}
+
+static int by_asked(const void *a, const void *b)
+{
+    const struct asked *x = a, *y = b;
+    if (x->network != y->network)
+        return x->network < y->network ? -1 : 1;
+    int order = memcmp(x->ip.bytes, y->ip.bytes, sizeof(x->ip.bytes));
+    if (order)
+        return order;
+    return x->at.line < y->at.line ? -1 : x->at.line > y->at.line;
+}
+
+static void check_asked(struct reader *r, struct asked_list *l)
+{
+    if (l->count)
+        qsort(l->items, l->count, sizeof(*l->items), by_asked);
+    for (size_t i = 1; i < l->count; i++)
+        if (l->items[i].network == l->items[i - 1].network &&
+            ip_equal(&l->items[i].ip, &l->items[i - 1].ip)) {
+            _cleanup_free_ char *ip = ip_text(&l->items[i].ip);
+            fault(r, l->items[i].at, "address %s is that of node `%s`, too; change one", ip,
+                  l->items[i - 1].node);
+        }
+    free(l->items);
 }
 
 /* ---- ports -----------------------------------------------------------------------------------*/
@@ -176,15 +242,17 @@ static void check_wait(struct reader *r, const struct lab_node *n, struct lab_wa
 
 void check_nodes(struct reader *r)
 {
+    struct asked_list asked = {0};
     for (size_t i = 0; i < r->t->node_count; i++) {
         struct lab_node *n = &r->t->nodes[i];
         check_mode(r, &r->drafts[i]);
         check_mgmt_address(r, &r->drafts[i]);
-        check_networks(r, &r->drafts[i]);
+        check_networks(r, &r->drafts[i], &asked);
         for (size_t s = 0; s < STAGES; s++)
             for (size_t k = 0; k < n->stages[s].wait_count; k++)
                 check_wait(r, n, &n->stages[s].waits[k]);
     }
+    check_asked(r, &asked);
     check_ports(r);
 }
 

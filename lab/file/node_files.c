@@ -163,6 +163,7 @@ void node_exec(struct reader *r, const struct key *key, const struct tree *value
             continue;
         }
         hint_shell(r, v, argv);
-        n->execs[n->exec_count++] = (struct lab_exec){take_ptr(line), argv, v->place};
+        n->execs[n->exec_count] = (struct lab_exec){.argv = argv, .place = v->place};
+        n->execs[n->exec_count++].line = take_ptr(line);
     }
 }

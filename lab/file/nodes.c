@@ -110,9 +110,9 @@ static void add_frr_config(struct reader *r, struct draft *d)
         if (streq(n->files[i].target, "/etc/frr/frr.conf"))
             return;
     n->files = xrealloc(n->files, n->file_count + 1, sizeof(*n->files));
-    n->files[n->file_count++] = (struct lab_bind){.source = take_ptr(d->startup_config),
-                                                  .target = xstrdup("/etc/frr/frr.conf"),
-                                                  .place = d->startup_at};
+    struct lab_bind *config = &n->files[n->file_count++];
+    *config = (struct lab_bind){.target = xstrdup("/etc/frr/frr.conf"), .place = d->startup_at};
+    config->source = take_ptr(d->startup_config);
 }
 
 static size_t depth_of(const char *path)

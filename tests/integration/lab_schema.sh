@@ -17,7 +17,7 @@ validate() { # FILE...
 
 accepts_the_labs() {
     local said
-    said=$(validate "$top"/tests/labs/*.clab.yml) || fail 'the schema is not valid'
+    said=$(validate "$top"/tests/labs/*.clab.yml "$top"/labs/*.clab.yml) || fail 'the schema is not valid'
     assert_eq "$said" '' 'what the schema refuses'
 }
 t 'the schema accepts every lab of the tests' accepts_the_labs

@@ -195,6 +195,12 @@ static const struct {
          ""),
      "1:12: `a/b` is not a name for a network; use " NAME_RULE
      "\n1:19: gateway `10.0.1.1` is not a host's address in 10.0.0.0/24; choose one there\n1:64: prefix 10.0.0.0/25 of network `d` overlaps 10.0.0.0/24 of `c`; change one\n1:94: unknown key `subnets` of a network; did you mean `subnet`?"},
+    {"networks: {n: {subnet: 10.0.0.0/24}, m: }\n" NODE(
+         "networks: ['n:ip=10.0.1.1', n]}\n    c: {networks: ['n:ip=10.0.0.7', 'm:ip=10.1.0.1']}\n    d: {networks: ['n:ip=10.0.0.7']"),
+     "5:20: address 10.0.1.1 is not a host's in a `subnet` of network `n`; correct one\n"
+     "5:37: network `n` is given twice for this node; remove one\n"
+     "6:37: address 10.1.0.1 is not a host's in a `subnet` of network `m`; correct one\n"
+     "7:20: address 10.0.0.7 is that of node `c`, too; change one"},
     {"networks: {front: {}}\n" NODE("networks: [frnt]"),
      "5:20: there is no network `frnt` in this file; did you mean `front`?"},
     {"networks: {c: {subnet: [10.0.0.0/24, 10.1.0.0/24], gateway: 'fd00::1', icc: perhaps}}\n" NODE(
