@@ -380,6 +380,21 @@ static void test_node_keys(void)
        "/lab/a.clab.yml:27:40: no shell reads `a && b`, so `&&` is an argument; write sh -c '…'");
 }
 
+static void test_images(void)
+{
+    _cleanup_loaded_ struct loaded l =
+        load("name: x\n"
+             "images: {'*frr*': roots/../frr, base: host, other: /srv/other}\n"
+             "topology:\n"
+             "  nodes: {a: , sw: {kind: bridge}}\n"
+             "  links: [{endpoints: [a:eth1, sw:p1], ipv4: [10.0.0.1/24]}]\n");
+    (void)node(&l, "a");
+    joined("images are relative to the file", l.t->images,
+           "*frr*=/lab/frr | base=host | other=/srv/other");
+    check(l.t->links[0].ends[0].address4.prefix == 24 && !l.t->links[0].ends[1].address4.ip.family,
+          "one address is that of the first end", "");
+}
+
 /* ---- words -----------------------------------------------------------------------------------*/
 
 /* The results are those of Python's shlex.split(). */
@@ -466,6 +481,7 @@ int main(int argc, char **argv)
     test_yaml();
     test_links();
     test_node_keys();
+    test_images();
     test_words();
     test_schema();
     return failures > 0;
