@@ -120,8 +120,9 @@ static int make_files(struct process *c, struct err *e)
 {
     const uid_t uid = id_map_root_uid(&c->plan.ids);
     const gid_t gid = id_map_root_gid(&c->plan.ids);
-    _cleanup_free_ char *user = xasprintf("%u", uid), *group = xasprintf("%u", gid);
-    const struct mount_option small[] = {{"mode", "755"}, {"size", "256k"}, {"nr_inodes", "16"},
+    _cleanup_free_ char *user = xasprintf("%u", uid), *group = xasprintf("%u", gid),
+                        *inodes = xasprintf("%zu", c->plan.mount_count + 32); /* prepare.c */
+    const struct mount_option small[] = {{"mode", "755"}, {"size", "256k"}, {"nr_inodes", inodes},
                                          {"uid", user},   {"gid", group},   {NULL, NULL}};
     if (c->plan.file_count == 0)
         return 0;

@@ -36,7 +36,7 @@ int dev_new(struct err *e)
     return mount_new("tmpfs", tmpfs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, e);
 }
 
-/* A node in @dev, which is attached: a detached mount of it. */
+/* A node in @dev, which is attached: a detached mount of it, with the same flags. */
 static int make_node(int dev, size_t i, struct err *e)
 {
     const char *name = nodes[i].name;
@@ -45,17 +45,15 @@ static int make_node(int dev, size_t i, struct err *e)
     _cleanup_close_ int node = openat(dev, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (node < 0)
         return err_set(e, errno, "open /dev/%s", name);
-    _cleanup_close_ int mount = mount_clone(node, false, e);
-    int r = mount < 0 ? mount : mount_set(mount, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false, e);
-    return r < 0 ? r : take_fd(mount);
+    return mount_clone(node, false, e);
 }
 
-/* A mount of the node that was made elsewhere, on an empty file. */
+/* A mount of the node that was made elsewhere, for an empty file. */
 static int take_node(int dev, size_t i, int made, struct err *e)
 {
-    _cleanup_close_ int file = openat(dev, nodes[i].name, O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    int mount = file < 0 ? -1 : fcntl(made, F_DUPFD_CLOEXEC, 3);
-    return mount < 0 ? err_set(e, errno, "make /dev/%s", nodes[i].name) : mount;
+    return mknodat(dev, nodes[i].name, S_IFREG | 0666, 0) < 0
+               ? err_set(e, errno, "make /dev/%s", nodes[i].name)
+               : made;
 }
 
 static int make_nodes(int dev, const int *made, int *null, struct err *e)
@@ -84,7 +82,8 @@ int dev_nodes(int scratch, uid_t uid, gid_t gid, int out[DEV_NODES], struct err 
     mode_t mask = umask(0);
     for (size_t i = 0; r >= 0 && i < DEV_NODES; i++) {
         r = out[i] = make_node(scratch, i, e);
-        if (r >= 0 && fchownat(scratch, nodes[i].name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+        if (r >= 0 && (r = mount_allow_devices(out[i], e)) == 0 &&
+            fchownat(scratch, nodes[i].name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
             r = err_set(e, errno, "give /dev/%s to the container", nodes[i].name);
     }
     umask(mask);

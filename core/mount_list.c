@@ -13,8 +13,10 @@
 #include "source.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 static bool is_real(const struct plan_mount *p)
 {
@@ -186,6 +188,21 @@ static int mount_cgroups(const struct mount_list *m, const struct plan_mount *p,
 
 /* ---- what is covered -------------------------------------------------------------------------*/
 
+/* The kernel's /proc/tty/ldisc is empty for ever, and costs no file system of its own: the kernel walks all of them when a
+ * memory cgroup is removed. -1: this kernel or the plan has none. */
+static int open_empty(const struct mount_list *m)
+{
+    struct statfs fs;
+    bool in_proc = m->base && streq(m->base, "/proc");
+    _cleanup_close_ int place =
+        in_proc ? openat(m->base_fd, "tty/ldisc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                : -1;
+    if (place < 0 || fstatfs(place, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+        return -1;
+    _cleanup_close_ int mount = mount_clone(place, false, NULL);
+    return mount < 0 || mount_set(mount, MOUNT_ATTR_RDONLY, false, NULL) < 0 ? -1 : take_fd(mount);
+}
+
 /* netctr makes both covers: a /dev/null from the root directory could be anything (CVE-2025-31133). */
 static int open_cover(const struct mount_list *m, const struct plan_mount *p, bool directory,
                       struct err *e)
@@ -196,6 +213,9 @@ static int open_cover(const struct mount_list *m, const struct plan_mount *p, bo
         return mount_clone(m->null, false, e);
     if (m->empty >= 0)
         return mount_clone(m->empty, false, e);
+    int fd = open_empty(m);
+    if (fd >= 0)
+        return fd;
     const struct mount_option empty[] = {{"size", "4k"}, {"nr_inodes", "2"}, {NULL, NULL}};
     return mount_new("tmpfs", empty, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, e);
 }

@@ -64,6 +64,14 @@ int mount_set_writable(int mount, struct err *e)
     return 0;
 }
 
+int mount_allow_devices(int mount, struct err *e)
+{
+    struct mount_attr a = {.attr_clr = MOUNT_ATTR_NODEV};
+    return mount_setattr(mount, "", AT_EMPTY_PATH, &a, sizeof(a)) < 0
+               ? err_set(e, errno, "set mount attributes")
+               : 0;
+}
+
 int mount_map_ids(int mount, int userns, bool recursive, const char *name, struct err *e)
 {
     struct mount_attr a = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns};

@@ -41,9 +41,10 @@ static bool is_own(const struct plan *p, enum plan_ns_kind kind)
            own.st_dev == other.st_dev && own.st_ino == other.st_ino;
 }
 
+/* Of a plan that was checked: namespaces_check() has made an own user namespace NS_INHERIT. */
 static bool joins(const struct plan *p, enum plan_ns_kind kind)
 {
-    return p->namespaces[kind].how == NS_JOIN && !is_own(p, kind);
+    return p->namespaces[kind].how == NS_JOIN && (kind == PLAN_USER || !is_own(p, kind));
 }
 
 /* ---- checks ----------------------------------------------------------------------------------*/
@@ -276,7 +277,7 @@ int namespaces_apart(const struct plan *p)
 {
     int flags = CLONE_NEWNS;
     for (enum plan_ns_kind k = 0; k < PLAN_NS_KINDS; k++)
-        if (p->namespaces[k].how != NS_INHERIT && (k != PLAN_USER || joins(p, k)))
+        if (p->namespaces[k].how != NS_INHERIT && (k != PLAN_USER || !is_own(p, k)))
             flags |= kinds[k].flag;
     return flags;
 }

@@ -80,9 +80,25 @@ static bool has_devices(const struct plan *s)
     return false;
 }
 
-/* For all that has to be attached. The child enters it, so its mode is 755. */
-static int make_scratch(const struct plan *s, int place, struct err *e)
+/* For all that has to be attached: a directory beside the plan's files, which costs less than a file system. The child
+ * enters it, so its mode is 755. */
+static int make_scratch_beside(const struct plan *s, int place, int files, struct err *e)
 {
+    static const char name[] = ".mounts";
+    int r = mount_attach(files, place, s->mount_point, e);
+    if (r < 0)
+        return r;
+    mode_t mask = umask(022);
+    int fd = mkdirat(files, name, 0755) < 0 ? -1 : openat(files, name, O_DIRECTORY | O_CLOEXEC);
+    r = fd < 0 ? err_set(e, errno, "make a directory for mounts") : fd;
+    umask(mask);
+    return r;
+}
+
+static int make_scratch(const struct plan *s, int place, int files, struct err *e)
+{
+    if (files >= 0)
+        return make_scratch_beside(s, place, files, e);
     _cleanup_free_ char *inodes = xasprintf("%zu", s->mount_count + 16);
     const struct mount_option small[] = {
         {"mode", "755"}, {"size", "4k"}, {"nr_inodes", inodes}, {NULL, NULL}};
@@ -100,10 +116,9 @@ static int prepare_kernels(const struct plan *s, int scratch, struct prepared *o
                                     : r;
 }
 
-static int prepare_files(const struct plan *s, int place, int files, struct prepared *out,
-                         struct err *e)
+static int prepare_files(const struct plan *s, int files, struct prepared *out, struct err *e)
 {
-    int r = s->file_count ? mount_attach(files, place, s->mount_point, e) : 0;
+    int r = 0;
     for (size_t i = 0; r >= 0 && i < s->file_count; i++)
         r = out->files[i] = source_file(files, s->files[i].name, e);
     return r < 0 ? r : 0;
@@ -134,10 +149,10 @@ int prepare_mounts(const struct plan *s, int files, struct prepared *out, struct
         r < 0 ? -1 : source_open("directory", s->mount_point, O_DIRECTORY, e);
     if (place < 0)
         return r < 0 ? r : place;
-    _cleanup_close_ int scratch = make_scratch(s, place, e);
+    _cleanup_close_ int scratch = make_scratch(s, place, files, e);
     r = scratch < 0 ? scratch : prepare_kernels(s, scratch, out, e);
     if (r == 0)
-        r = prepare_files(s, place, files, out, e);
+        r = prepare_files(s, files, out, e);
     if (r == 0)
         r = out->root = root_mount(s, place, e);
     for (size_t i = 0; r >= 0 && i < s->mount_count; i++)
