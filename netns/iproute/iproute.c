@@ -8,7 +8,7 @@
 int iproute_open(int netns, struct iproute **out, struct err *e)
 {
     struct iproute *ip = xcalloc(1, sizeof(*ip));
-    *ip = (struct iproute){.netns = netns, .sysctls = SYSCTLS_APART};
+    *ip = (struct iproute){.netns = fcntl(netns, F_DUPFD_CLOEXEC, 3), .sysctls = SYSCTLS_APART};
     int one = 1, fd = ip->socket = netns_socket(netns, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, e);
     if (fd < 0) {
         iproute_close(ip);
@@ -25,6 +25,7 @@ void iproute_close(struct iproute *ip)
     if (!ip)
         return;
     close_fd(ip->socket);
+    close_fd(ip->netns);
     sysctls_close(&ip->sysctls);
     free(ip);
 }
