@@ -155,7 +155,7 @@ static void read_order(struct line *l, struct route_order *o)
     while (!o->has_hops && (word = line_next(l))) {
         if (read_option(l, o, word))
             continue;
-        if (abbreviates_any(word, OTHERS) && !looks_like_address(word))
+        if (!streq(word, "to") && abbreviates_any(word, OTHERS))
             line_hand_over(l);
         else
             read_destination(l, o, word);
