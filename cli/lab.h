@@ -33,6 +33,8 @@ int lab_ls_command(const struct cli *cli, const struct command *command, int arg
                    struct err *e);
 int lab_inspect_command(const struct cli *cli, const struct command *command, int argc, char **argv,
                         struct err *e);
+int lab_test_command(const struct cli *cli, const struct command *command, int argc, char **argv,
+                     struct err *e);
 int lab_save_command(const struct cli *cli, const struct command *command, int argc, char **argv,
                      struct err *e);
 int lab_exec_command(const struct cli *cli, const struct command *command, int argc, char **argv,

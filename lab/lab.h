@@ -119,6 +119,11 @@ int lab_host_line(const struct topology *t, const struct lab_exec *line, strv *n
 int lab_command(struct engine *engine, const struct lab_member *m, char *const *argv, char **output,
                 unsigned timeout_ms, struct err *e);
 
+/* ---- routes.c --------------------------------------------------------------------------------*/
+
+/** Lines of ip(8) for the static routes by a gateway; with @index only those of that interface. */
+int lab_routes(struct rt *rt, int index, strv *lines, struct err *e);
+
 /* ---- steps.c ---------------------------------------------------------------------------------*/
 
 /** Programs, exec lines and health of all nodes, in the order that the file asks for. */

@@ -183,19 +183,22 @@ static int look_at_address(const struct address *a, void *arg)
     return 0;
 }
 
-static int add_gateway(struct rt *rt, const struct ip *gateway, struct err *e)
+static int add_gateway(struct rt *rt, struct iproute *ip, const struct ip *gateway, struct err *e)
 {
     struct search s = {.gateway = *gateway};
     int r = rt_each_address(rt, look_at_address, &s, e);
     if (r < 0)
         return r;
-    if (!s.index) {
-        _cleanup_free_ char *text = ip_text(gateway);
+    _cleanup_free_ char *text = ip_text(gateway), *output = NULL;
+    if (!s.index)
         return err_say(e, -ENETUNREACH, "gateway %s is on none of its links", text);
-    }
-    _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
-    rt_add_default_route(b, s.index, gateway, 0);
-    return rt_commit(b, e);
+    /* One of `networks` may have made a default route already. */
+    char *const line[] = {"ip", "route", "replace", "default", "via", text, NULL};
+    int status;
+    r = iproute_line(ip, line, &status, &output, e);
+    if (r >= 0 && status)
+        return err_say(e, -EIO, "default route via %s: %s", text, output ? output : "");
+    return r < 0 ? r : 0;
 }
 
 static int write_sysctls(const struct lab_node *n, int netns, struct err *e)
@@ -219,11 +222,15 @@ static int settle(const struct lab_node *n, int netns, struct err *e)
     int r = write_sysctls(n, netns, e);
     if (r < 0 || (!n->gateway4.family && !n->gateway6.family))
         return r;
+    struct iproute *ip = NULL;
     r = netns_open_rt(netns, &rt, e);
+    if (r == 0)
+        r = iproute_open(netns, &ip, e);
     if (r == 0 && n->gateway4.family)
-        r = add_gateway(rt, &n->gateway4, e);
+        r = add_gateway(rt, ip, &n->gateway4, e);
     if (r == 0 && n->gateway6.family)
-        r = add_gateway(rt, &n->gateway6, e);
+        r = add_gateway(rt, ip, &n->gateway6, e);
+    iproute_close(ip);
     return r;
 }
 

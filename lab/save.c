@@ -33,34 +33,6 @@ static bool is_state(const struct lab_exec *line)
     return false;
 }
 
-struct routes {
-    json_t *lines;
-};
-
-static void put_route(const struct route *r, const char *via, json_t *lines)
-{
-    _cleanup_free_ char *to = r->prefix ? ip_text(&r->destination) : NULL;
-    _cleanup_free_ char *metric = r->metric && !(r->family == AF_INET6 && r->metric == 1024)
-                                      ? xasprintf(" metric %u", r->metric)
-                                      : xstrdup("");
-    _cleanup_free_ char *where = to ? xasprintf("%s/%u", to, r->prefix) : xstrdup("default");
-    json_array_append_new(lines,
-                          json_sprintf("ip %sroute replace %s via %s%s",
-                                       r->family == AF_INET6 ? "-6 " : "", where, via, metric));
-}
-
-/* Static routes by a gateway: those of daemons come back by themselves, those of links with the addresses. */
-static int add_route(const struct route *r, void *arg)
-{
-    enum { KERNEL = 2, BOOT = 3, STATIC = 4 };
-    struct routes *x = arg;
-    if (r->on_link || !r->gateway.family || (r->protocol != BOOT && r->protocol != STATIC))
-        return 0;
-    _cleanup_free_ char *via = ip_text(&r->gateway);
-    put_route(r, via, x->lines);
-    return 0;
-}
-
 /* `ipv4` and `ipv6` of a link have room for one each. */
 static void add_more_addresses(const struct lab_interfaces *all, json_t *lines)
 {
@@ -87,7 +59,7 @@ static int add_exec(struct engine *engine, const struct lab *l, const struct lab
     _cleanup_lab_interfaces_ struct lab_interfaces all = {0};
     _cleanup_rt_ struct rt *rt = NULL;
     json_t *lines = json_array();
-    struct routes x = {.lines = lines};
+    _cleanup_strv_ strv routes = NULL;
     int r = 0;
     if (m->sandbox) {
         _cleanup_close_ int netns = lab_netns(engine, m, e);
@@ -96,7 +68,9 @@ static int add_exec(struct engine *engine, const struct lab *l, const struct lab
             r = lab_interfaces(engine, l, m, &all, e);
         add_more_addresses(&all, lines);
         if (r == 0)
-            r = rt_each_route(rt, add_route, &x, e);
+            r = lab_routes(rt, 0, &routes, e);
+        strv_each (line, routes)
+            json_array_append_new(lines, json_string(line));
     }
     for (size_t i = 0; i < n->exec_count; i++)
         if (!is_state(&n->execs[i]))

@@ -45,6 +45,9 @@ struct lab_tester {
     unsigned patience_ms; /**< of one probe; 0: LAB_PATIENCE_MS */
 };
 #define LAB_PATIENCE_MS 2000
+/** lab_tests_run() with the tests of @t and the nodes of @l, which are the same. */
+size_t lab_test(struct engine *engine, const struct lab *l, const struct topology *t,
+                struct lab_test_result **results);
 /** Runs all tests: probes at once, commands one after the other, then those with an event, one after the other. The caller
  *  owns *@results, one for each test, and must be single-threaded. Returns how many failed. */
 size_t lab_tests_run(const struct lab_tester *tester, struct lab_test_result **results);

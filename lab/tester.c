@@ -1,0 +1,132 @@
+/* Runs the tests of a lab: gives lab_tests_run() the lab's namespaces, interfaces and commands, and does what a test's `after`
+ * says. What was done is undone after the test: addresses and static routes of an interface that was down come back.
+ */
+#include "lab.h"
+
+#include <errno.h>
+#include <netctr/probe.h>
+#include <string.h>
+
+struct testing {
+    struct engine *engine;
+    const struct lab *l;
+    const struct topology *t;
+    int *netns;  /* of each node; -1: not open */
+    strv routes; /* lines that bring the routes of the interface back that is down */
+};
+
+/* ---- what the tests ask for ------------------------------------------------------------------*/
+
+static int open_node(size_t node, void *arg, struct err *e)
+{
+    struct testing *x = arg;
+    if (x->netns[node] < 0)
+        x->netns[node] = lab_netns(x->engine, &x->l->members[node], e);
+    return x->netns[node];
+}
+
+static int list_interfaces(size_t node, struct lab_interfaces *out, void *arg, struct err *e)
+{
+    struct testing *x = arg;
+    return lab_interfaces(x->engine, x->l, &x->l->members[node], out, e);
+}
+
+static int run_command(const struct lab_test *test, int *status, char **output, void *arg,
+                       struct err *e)
+{
+    enum { COMMAND_MS = 60000 };
+    struct testing *x = arg;
+    int r = lab_command(x->engine, &x->l->members[test->from], test->argv, output, COMMAND_MS, e);
+    *status = r;
+    return r < 0 ? r : 0;
+}
+
+/* ---- events ----------------------------------------------------------------------------------*/
+
+static int set_link(struct testing *x, const struct lab_test *test, bool up, struct err *e)
+{
+    _cleanup_rt_ struct rt *rt = NULL;
+    struct link link;
+    int netns = open_node(test->after_node, x, e);
+    int r = netns < 0 ? netns : netns_open_rt(netns, &rt, e);
+    if (r == 0 && (r = rt_get_link(rt, test->after_interface, &link)) < 0)
+        return err_set(e, r, "find interface `%s` of node `%s`", test->after_interface,
+                       x->t->nodes[test->after_node].name);
+    if (r < 0)
+        return r;
+    if (!up) { /* the kernel drops both with the link, and brings only IPv4 addresses back */
+        _cleanup_free_ char *key =
+            xasprintf("net/ipv6/conf/%s/keep_addr_on_down", test->after_interface);
+        const struct sysctl keep[] = {{key, "1"}, {NULL, NULL}};
+        (void)netns_sysctls(netns, keep, NULL);
+        strv_free(take_ptr(x->routes));
+        r = lab_routes(rt, link.index, &x->routes, e);
+    }
+    _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
+    if (up)
+        rt_set_up(b, link.index);
+    else
+        rt_set_down(b, link.index);
+    return r == 0 ? rt_commit(b, e) : r;
+}
+
+static int restore_routes(struct testing *x, const struct lab_test *test, struct err *e)
+{
+    struct iproute *ip = NULL;
+    int netns = open_node(test->after_node, x, e), status;
+    int r = netns < 0 ? netns : iproute_open(netns, &ip, e);
+    strv_each (line, x->routes) {
+        _cleanup_strv_ strv argv = NULL;
+        _cleanup_free_ char *output = NULL;
+        if (r == 0)
+            r = words_split(line, &argv, e);
+        if (r == 0 && iproute_line(ip, argv, &status, &output, e) < 0)
+            r = e->code;
+    }
+    iproute_close(ip);
+    return r;
+}
+
+static int set_program(struct testing *x, const struct lab_test *test, bool runs, struct err *e)
+{
+    _cleanup_record_ struct record r = {0};
+    int code = engine_find(x->engine, x->l->members[test->after_node].long_name, &r, e);
+    if (code < 0)
+        return code;
+    return runs ? engine_start(x->engine, &r, e) : engine_stop(x->engine, &r, MARK_END_ASKED, 0, e);
+}
+
+static int do_event(const struct lab_test *test, bool undo, void *arg, struct err *e)
+{
+    struct testing *x = arg;
+    const enum lab_event what = test->after;
+    if (what == AFTER_STOP || what == AFTER_START)
+        return set_program(x, test, (what == AFTER_START) != undo, e);
+    const bool up = (what == AFTER_LINK_UP) != undo;
+    int r = set_link(x, test, up, e);
+    return r == 0 && up ? restore_routes(x, test, e) : r;
+}
+
+/* ---- the run ---------------------------------------------------------------------------------*/
+
+size_t lab_test(struct engine *engine, const struct lab *l, const struct topology *t,
+                struct lab_test_result **results)
+{
+    struct testing x = {.engine = engine, .l = l, .t = t};
+    x.netns = xcalloc(t->node_count + 1, sizeof(int));
+    for (size_t i = 0; i < t->node_count; i++)
+        x.netns[i] = -1;
+    const struct lab_tester tester = {.tests = t->tests,
+                                      .count = t->test_count,
+                                      .netns = open_node,
+                                      .interfaces = list_interfaces,
+                                      .event = do_event,
+                                      .exec = run_command,
+                                      .arg = &x};
+    size_t failed = lab_tests_run(&tester, results);
+    for (size_t i = 0; i < t->node_count; i++)
+        close_fd(x.netns[i]);
+    free(x.netns);
+    strv_free(x.routes);
+    return failed;
+}
