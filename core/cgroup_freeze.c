@@ -74,7 +74,8 @@ int cgroup_thaw(const struct cgroup_host *host, const char *path, struct err *e)
 {
     const struct cgroup_hierarchy *h = freezer_of(host);
     int r = h ? write_in(h, path, state_file(h), h->v2 ? "0" : "THAWED") : -ENOENT;
-    return r < 0 && r != -ENOENT ? err_set(e, r, "thaw cgroup `%s`", path) : 0;
+    /* -ENODEV: another process has removed it since it was opened. */
+    return r < 0 && r != -ENOENT && r != -ENODEV ? err_set(e, r, "thaw cgroup `%s`", path) : 0;
 }
 
 /* ---- freezing with v1 ------------------------------------------------------------------------*/

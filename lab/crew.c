@@ -5,6 +5,7 @@
 #include "lab.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -245,6 +246,9 @@ int crew_run(const struct crew *c, bool go_on, struct err *e)
     struct master m = {.crew = c, .go_on = go_on, .e = e};
     lab_block_signals(&m.stopping, &before);
     m.signals = signalfd(-1, &m.stopping, SFD_CLOEXEC);
+    /* What the parser has freed lies in thousands of small pieces; each process that is forked would join them for itself,
+     * and copy the pages for that. */
+    (void)malloc_trim(0);
     m.workers = xcalloc(c->workers + 1, sizeof(*m.workers));
     while (give_out(&m))
         wait_for_news(&m);
