@@ -39,7 +39,7 @@ UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/uni
 REPLAYS  := $(FUZZ:%=$(BUILD)/tests/unit/fuzz_%)
 
 .PHONY: all help install uninstall deps demo test unit check check-all check-foreign check-vm check-vm-quick strike \
-        bench-scale format lint sanitize sanitize-quick soak fuzz fuzz-targets clean tests
+        bench-scale bench-lab format lint sanitize sanitize-quick soak fuzz fuzz-targets clean tests
 
 all: $(BUILD)/netctr  ## build the program, build/netctr (the default)
 
@@ -215,6 +215,11 @@ bench-scale:  ## what a command costs with 1, 100, 400 and 1,000 containers aliv
 	scripts/deps build test
 	$(MAKE) all
 	tests/bench/scale
+
+bench-lab:  ## a lab of 99 nodes up and down, beside mininet (tests/bench/lab)
+	scripts/deps build test bench
+	$(MAKE) all
+	tests/bench/lab
 
 check-vm:  ## the tests under the kernels 6.1 and 6.12, without and with systemd (scripts/check-vm): hours
 check-vm-quick:  ## what depends on the kernel, under 6.1

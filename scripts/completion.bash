@@ -18,11 +18,16 @@ _netctr_networks() {
     (cd /var/lib/netctr/networks 2>/dev/null && printf '%s\n' [!.]*.json | sed -n 's|[.]json$||p')
 }
 
+_netctr_labs() {
+    (cd /var/lib/netctr/labs 2>/dev/null && printf '%s\n' [!.]*/ | sed -n 's|/$||p')
+}
+
 # The words that fit after COMMAND; nothing: files.
 _netctr_words() { # COMMAND
     case $1 in
     exec | attach | logs | top | diff | cp | inspect | start | restart | stop | kill | wait | pause | unpause | rename | stats | update | rm | port | publish | unpublish) _netctr_containers ;;
     'network rm' | 'network inspect' | 'network update' | 'network link' | 'network unlink') _netctr_networks ;;
+    'lab down' | 'lab inspect' | 'lab test' | 'lab save') _netctr_labs ;;
     'network connect' | 'network disconnect')
         _netctr_networks
         _netctr_containers
@@ -32,12 +37,12 @@ _netctr_words() { # COMMAND
 
 _netctr() {
     local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} words
-    if [ "$COMP_CWORD" -gt 1 ] && [ "$command" = network ]; then command="network ${COMP_WORDS[2]}"; fi
-    # shellcheck disable=SC2086 # a command of networks is two words
+    if [ "$COMP_CWORD" -gt 1 ] && [[ $command = network || $command = lab ]]; then command="$command ${COMP_WORDS[2]}"; fi
+    # shellcheck disable=SC2086 # a command of networks or labs is two words
     case $COMP_CWORD,$command,$word in
     1,*) words="$(_netctr_commands) help" ;;
     2,help,*) words=$(_netctr_commands) ;;
-    2,network* | 3,help,*) words=$(_netctr_commands "${COMP_WORDS[COMP_CWORD - 1]}") ;;
+    2,network* | 2,lab* | 3,help,*) words=$(_netctr_commands "${COMP_WORDS[COMP_CWORD - 1]}") ;;
     *,*,-*) words=$(_netctr_flags $command) ;;
     *) words=$(_netctr_words "$command") ;;
     esac
