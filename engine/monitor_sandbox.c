@@ -215,10 +215,30 @@ int pair_sandbox(struct monitor *m, struct err *e)
     return word == NETWORK_WORD_NS ? open_path(m, rest, e) : 0;
 }
 
+/* Ports of a pinned sandbox are its own, and no process holds them; `ps` shows them with the container that runs there. */
+static void describe_pinned(struct monitor *m, const char *id)
+{
+    _cleanup_endpoints_ struct endpoint_list all = {0};
+    sandbox_endpoints(engine_sandboxes(m->engine), id, &all);
+    for (size_t i = 0; i < all.count; i++) {
+        const struct endpoint *ep = &all.items[i];
+        const struct port_mapping_reach reach = {.ipv4 = ep->address4.family,
+                                                 .ipv6 = ep->address6.family,
+                                                 .routed = ep->routed};
+        for (size_t k = 0; k < ep->port_mappings.count; k++)
+            port_mapping_texts(&ep->port_mappings.items[k], &reach, &monitor_spec(m)->published);
+    }
+}
+
 void describe_ports(struct monitor *m)
 {
     struct spec *s = monitor_spec(m);
+    const char *pinned = s->network ? skip_prefix(s->network, NETWORK_OF_SANDBOX) : NULL;
     strv_free(take_ptr(s->published));
     strv_free(take_ptr(s->unpublished));
+    if (pinned) {
+        describe_pinned(m, pinned);
+        return;
+    }
     sandbox_ports(m->sandbox, &s->published, &s->unpublished, NULL);
 }

@@ -121,6 +121,7 @@ END
     assert_eq "$(in_node b cat /etc/motd)" secret
     assert_eq "$(in_node b cat /sys/class/net/eth1/mtu) $(in_node b cat /proc/sys/net/ipv4/conf/eth1/arp_ignore)" '1400 1'
     assert_eq "$(curl -s --noproxy '*' http://127.0.0.1:8099/motd)" secret
+    assert_contains "$(netctr ps)" '0.0.0.0:8099->80/tcp'
     in_node a ping -c 1 -W 2 10.3.0.2 >/dev/null
     assert_contains "$(in_node c ip addr)" 10.3.0.2
     ip link show lab-t >/dev/null
