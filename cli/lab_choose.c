@@ -81,7 +81,7 @@ static int lab_of_file(struct engine *engine, const struct lab_choice *c, const 
     size_t size;
     const struct topology_options o = {.environ = environ, .skip_binds = true};
     int r = lab_read(c, word, &o, &text, &size, &t, e);
-    return r < 0 ? r : lab_find(engine, c->name ? c->name : t->name, out, e);
+    return r < 0 || !t ? r : lab_find(engine, c->name ? c->name : t->name, out, e);
 }
 
 struct only {

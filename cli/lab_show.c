@@ -113,8 +113,10 @@ static void print_lab(const json_t *lab)
            json_str(lab, "file"));
     for (i = 0; i < ARRAY_LEN(titles); i++)
         strv_add(&cells, titles[i]);
-    json_array_foreach (json_object_get(lab, "nodes"), i, node)
+    const json_t *nodes = json_object_get(lab, "nodes");
+    json_array_foreach (nodes, i, node) {
         add_rows(node, &cells);
+    }
     print_table(cells, ARRAY_LEN(titles));
 }
 

@@ -54,13 +54,13 @@ int lab_test_command(const struct cli *cli, const struct command *command, int a
         r = lab_choose(&engine, &choice, which, &l, e);
     if (r == 0)
         r = read_tests(&l, &choice, which, &t, e);
-    if (r == 0 && !t->test_count) {
+    if (r < 0 || !t)
+        return r;
+    if (!t->test_count) {
         err_say(e, -ENOENT, "lab `%s` has no tests", l.name);
         err_hint(e, "add `tests:` to its file");
         return -ENOENT;
     }
-    if (r < 0)
-        return r;
     size_t failed = lab_test(&engine, &l, t, &results);
     report_print(stdout, format, t, results);
     lab_test_results_free(results, t->test_count);

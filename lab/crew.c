@@ -95,12 +95,19 @@ static _Noreturn void worker_process(const struct crew *c, int socket, pid_t mas
 
 /* ---- in the master ---------------------------------------------------------------------------*/
 
-static int hire(struct master *m, struct worker **out)
+static struct worker *hire_failed(struct master *m)
+{
+    err_set(m->e, errno, "start a worker");
+    return NULL;
+}
+
+/* NULL with the reason in m->e. */
+static struct worker *hire(struct master *m)
 {
     int pair[2], size = 2 * ANSWER_MAX;
     const pid_t self = getpid();
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return err_set(m->e, errno, "start a worker");
+        return hire_failed(m);
     for (int i = 0; i < 2; i++)
         (void)setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     fflush(NULL);
@@ -117,11 +124,10 @@ static int hire(struct master *m, struct worker **out)
     close(pair[1]);
     if (pid < 0) {
         close(pair[0]);
-        return err_set(m->e, errno, "start a worker");
+        return hire_failed(m);
     }
     m->workers[m->count] = (struct worker){.pid = pid, .socket = pair[0]};
-    *out = &m->workers[m->count++];
-    return 0;
+    return &m->workers[m->count++];
 }
 
 static struct worker *find_idle(struct master *m)
@@ -199,7 +205,9 @@ static bool give_out(struct master *m)
         job = m->crew->next(m->crew->arg);
         if (job < 0)
             break;
-        if (!w && hire(m, &w) < 0) {
+        if (!w)
+            w = hire(m);
+        if (!w) {
             m->result = m->e->code;
             break;
         }

@@ -43,7 +43,8 @@ void lab_block_signals(sigset_t *stopping, sigset_t *before);
 /* ---- record.c --------------------------------------------------------------------------------*/
 
 /** Makes ROOT/labs/NAME and takes its lock, or that of a lab which exists. -EBUSY with a text: a process changes it. */
-int lab_claim(struct engine *engine, const char *name, struct lab *out, bool *existed, struct err *e);
+int lab_claim(struct engine *engine, const char *name, struct lab *out, bool *existed,
+              struct err *e);
 int lab_save(const struct lab *l, struct err *e);
 int lab_save_text(const struct lab *l, const char *text, size_t size, struct err *e);
 /** Removes the directory, with the lock held. */
@@ -57,8 +58,8 @@ char *lab_range_id(const struct lab *l);
 
 /** An image's root directory, and what it runs by default. */
 struct lab_image {
-    char *root;    /**< absolute */
-    strv volumes;  /**< as `-v` takes them */
+    char *root;   /**< absolute */
+    strv volumes; /**< as `-v` takes them */
     strv entrypoint, cmd, env;
     bool host;
 };
@@ -113,7 +114,8 @@ int program_start(struct engine *engine, const struct topology *t, const struct 
 int lab_line(struct engine *engine, const struct lab_member *m, struct iproute **native,
              const struct lab_exec *line, strv *notes, struct err *e);
 /** The same by a program of the host, in the directory of the topology file. */
-int lab_host_line(const struct topology *t, const struct lab_exec *line, strv *notes, struct err *e);
+int lab_host_line(const struct topology *t, const struct lab_exec *line, strv *notes,
+                  struct err *e);
 /** Runs a command in a node; *@output (at most 64 KiB of stdout and stderr) is the caller's. Returns its exit status, or
  *  -errno. @timeout_ms: then it is killed, and -ETIMEDOUT returned; 0: none. */
 int lab_command(struct engine *engine, const struct lab_member *m, char *const *argv, char **output,

@@ -29,16 +29,16 @@ struct lab {
     char *name, *id;
     char *file; /**< absolute path of the topology file */
     enum lab_state state;
-    int64_t created; /**< seconds since the epoch */
+    int64_t created;   /**< seconds since the epoch */
     struct id_map ids; /**< of all nodes; empty: the host's */
     struct lab_member *members;
     size_t member_count;
-    strv networks; /**< that it has made */
+    strv networks;   /**< that it has made */
     strv host_links; /**< interfaces of the host that it has made */
-    char *mgmt;    /**< the management network; NULL: none. It is shared with other labs */
-    bool damaged;  /**< its record cannot be read */
-    int dir;       /**< ROOT/labs/NAME */
-    int lock;      /**< -1: not held by this process */
+    char *mgmt;      /**< the management network; NULL: none. It is shared with other labs */
+    bool damaged;    /**< its record cannot be read */
+    int dir;         /**< ROOT/labs/NAME */
+    int lock;        /**< -1: not held by this process */
 };
 void lab_clear(struct lab *l);
 #define _cleanup_lab_ __attribute__((cleanup(lab_clear)))
@@ -46,7 +46,8 @@ void lab_clear(struct lab *l);
 /** Finds a lab by name. -ENOENT with a text. The caller clears @out, also after a failure. */
 int lab_find(struct engine *engine, const char *name, struct lab *out, struct err *e);
 /** Calls @each for every lab, sorted by name; a negative result ends the walk. */
-int lab_each(struct engine *engine, int (*each)(struct lab *l, void *arg), void *arg, struct err *e);
+int lab_each(struct engine *engine, int (*each)(struct lab *l, void *arg), void *arg,
+             struct err *e);
 /** Its topology, from the copy of the file. The caller owns *@out. */
 int lab_topology(const struct lab *l, struct topology **out, struct err *e);
 /** The member with this name or long name; NULL: none. */
@@ -58,17 +59,17 @@ void lab_unapplied(const struct topology *t, strv *notes);
 
 /** What happens while a lab comes up or goes down. */
 struct lab_news {
-    const char *node;  /**< NULL: the lab */
-    const char *what;  /**< "links", "started", "ready", "healthy", "failed", "removed" */
-    int64_t ms;        /**< since the command began */
-    strv notes;        /**< lines for people: exec lines that failed, with exit status and output */
+    const char *node; /**< NULL: the lab */
+    const char *what; /**< "links", "started", "ready", "healthy", "failed", "removed" */
+    int64_t ms;       /**< since the command began */
+    strv notes;       /**< lines for people: exec lines that failed, with exit status and output */
 };
 struct lab_options {
-    char *const *images; /**< "NAME=DIR" or "NAME=host", NAME a pattern as in fnmatch(3); NULL */
-    const char *image_dir;     /**< root directories by the name of the image; NULL */
-    const char *text; /**< of the topology file, to be kept */
+    char *const *images;   /**< "NAME=DIR" or "NAME=host", NAME a pattern as in fnmatch(3); NULL */
+    const char *image_dir; /**< root directories by the name of the image; NULL */
+    const char *text;      /**< of the topology file, to be kept */
     size_t text_size;
-    bool strict;           /**< an exec line that fails is an error */
+    bool strict; /**< an exec line that fails is an error */
     void (*tell)(const struct lab_news *news, void *arg); /**< may be NULL */
     void *arg;
 };
