@@ -71,7 +71,7 @@ int source_mount(const struct plan_mount *p, int userns, struct err *e)
     if (mount < 0 && source < 0)
         return err_set(e, errno, "use fd %d as mount on `%s`", p->fd, p->target);
     int r = mount < 0 ? mount : mount_set(mount, MOUNT_ATTR_NODEV | source_attributes(p), true, e);
-    if (r == 0 && userns >= 0 && source >= 0)
+    if (r == 0 && userns >= 0 && source >= 0 && !(p->flags & MOUNT_HOST_IDS))
         r = mount_map_ids(mount, userns, true, p->source, e);
     return r < 0 ? r : take_fd(mount);
 }

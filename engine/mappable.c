@@ -220,7 +220,7 @@ int mappable_check(struct store *s, const struct spec *spec, const struct id_map
     if (r == 0)
         r = check_root(&p, e);
     for (size_t i = 0; r == 0 && i < spec->volume_count; i++) {
-        const char *source = spec->volumes[i].source;
+        const char *source = spec->volumes[i].host_ids ? NULL : spec->volumes[i].source;
         if (source && (r = check_owner(&p, source, e)) == 0)
             r = probe(&p, source, true, e);
     }

@@ -59,7 +59,7 @@ static void each_source(const struct spec *s, void (*each)(const char *source, v
 {
     each(s->rootfs, arg);
     for (size_t i = 0; i < s->volume_count; i++)
-        if (s->volumes[i].source)
+        if (s->volumes[i].source && !s->volumes[i].host_ids)
             each(s->volumes[i].source, arg);
 }
 

@@ -79,7 +79,14 @@ static int add_volumes(const struct lab_node *n, const struct lab_image *image, 
     for (size_t i = 0; i < n->bind_count; i++)
         strv_add_take(&mounts, xasprintf("type=bind,src=%s,dst=%s%s", n->binds[i].source,
                                          n->binds[i].target, n->binds[i].read_only ? ",ro" : ""));
-    return volumes_parse(image->volumes, NULL, mounts, s, e);
+    int r = volumes_parse(image->volumes, NULL, mounts, s, e);
+    /* The host's programs: with ids mapped, root in the node would read what only root of the host may read. */
+    for (size_t i = 0; r == 0 && i < s->volume_count; i++)
+        strv_each (text, image->volumes)
+            if (s->volumes[i].source && skip_prefix(text, s->volumes[i].target) &&
+                skip_prefix(text, s->volumes[i].target)[0] == ':')
+                s->volumes[i].host_ids = image->host;
+    return r;
 }
 
 /* Daemons that route need these; they are those of the node's own user namespace. */

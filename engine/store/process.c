@@ -100,7 +100,8 @@ static void add_volumes(struct plan_mounts *m, const struct spec *s)
     for (size_t i = 0; i < s->volume_count; i++)
         if (sorted[i]->source)
             plan_mounts_add(m, SOURCE_PATH, sorted[i]->source, sorted[i]->target,
-                            sorted[i]->read_only ? MOUNT_RDONLY : 0);
+                            (sorted[i]->read_only ? MOUNT_RDONLY : 0) |
+                                (sorted[i]->host_ids ? MOUNT_HOST_IDS : 0));
         else
             add_tmpfs(m, sorted[i]);
 }

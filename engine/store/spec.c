@@ -114,6 +114,8 @@ static json_t *volumes_to_json(const struct spec *s)
         json_put_str(v, "source", s->volumes[i].source);
         json_put_str(v, "target", s->volumes[i].target);
         json_object_set_new(v, "read_only", json_boolean(s->volumes[i].read_only));
+        if (s->volumes[i].host_ids)
+            json_object_set_new(v, "host_ids", json_true());
         if (!s->volumes[i].source)
             put_tmpfs(v, &s->volumes[i]);
         json_array_append_new(volumes, v);
@@ -197,6 +199,7 @@ static void read_volumes(const json_t *j, struct spec *s)
             .source = xstrdup(json_str(v, "source")),
             .target = xstrdup(json_str(v, "target")),
             .read_only = json_flag(v, "read_only"),
+            .host_ids = json_flag(v, "host_ids"),
         };
         read_tmpfs(v, &s->volumes[s->volume_count - 1]);
     }

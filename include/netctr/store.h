@@ -76,6 +76,9 @@ struct volume {
     char *source; /**< path on the host; NULL: a new tmpfs */
     char *target; /**< absolute path in the container */
     bool read_only;
+    /** Of a source, in a user namespace: its ids are not mapped, so the container has none of them, and reads what all users
+     *  of the host may read. */
+    bool host_ids;
     /* Of a tmpfs. Its files are memory, so every tmpfs has a size (spec_bound_tmpfs()). */
     uint64_t size;     /**< bytes */
     uint64_t inodes;   /**< files and directories; each costs memory too */

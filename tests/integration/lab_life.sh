@@ -253,7 +253,14 @@ t 'what save prints comes up the same' saves
 # Root in a node is nothing on the host: not by the peer's namespace of its link, not by the host's files.
 out_of_reach() {
     file=$top/labs/two-lans.clab.yml
+    mount -t tmpfs none /usr/local/share
+    echo open >/usr/local/share/open
+    (umask 077 && echo secret >/usr/local/share/secret)
     lab up -q "$file"
+    # Programs of the host keep the host's ids: root in the node is none of them.
+    assert_eq "$(in_node h1 cat /usr/local/share/open)" open
+    assert_fails in_node h1 cat /usr/local/share/secret 2>/dev/null
+    assert_fails in_node h1 touch /usr/local/share/open 2>/dev/null
     # A link leads to the namespace of its peer by an id, and the management interface to the host's; nothing can be done
     # there (the second of the attacks that user namespaces end).
     local said what
@@ -271,5 +278,6 @@ out_of_reach() {
     assert_contains "$(in_node h1 cat /proc/self/uid_map | tr -s ' ')" ' 65536'
     assert_fails in_node h1 mount -t cgroup none /mnt 2>/dev/null
     lab down two-lans
+    umount /usr/local/share
 }
 t 'root in a node has no power over the host' out_of_reach
