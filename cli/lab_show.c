@@ -170,7 +170,7 @@ static int find_node(struct engine *engine, const struct lab *l, const char *nod
     }
     if (m->kind == LAB_BRIDGE)
         return err_say(e, -EINVAL, "node `%s` is a switch: no program can run in it", m->name);
-    return engine_find(engine, m->long_name, out, e);
+    return lab_container(engine, m, out, e);
 }
 
 int lab_exec_command(const struct cli *cli, const struct command *command, int argc, char **argv,

@@ -39,15 +39,43 @@ static int stop_program(struct engine *engine, const struct taking *x, const str
     return r.status == STATUS_EXITED ? 0 : engine_stop(engine, &r, MARK_END_ASKED, 0, e);
 }
 
+/* Who is in a node's sandbox, besides its program? */
+struct guest {
+    const char *network;
+    char *name;
+};
+
+static int look_at_guest(const struct record *r, void *arg)
+{
+    struct guest *g = arg;
+    if (!g->name && r->status != STATUS_EXITED && streq(r->spec.network, g->network))
+        g->name = xstrdup(r->spec.name);
+    return 0;
+}
+
+static void name_guest(struct engine *engine, const struct lab_member *m, struct err *e)
+{
+    _cleanup_free_ char *network = xasprintf(NETWORK_OF_SANDBOX "%s", m->sandbox);
+    struct guest g = {.network = network};
+    if (engine_each(engine, look_at_guest, &g, NULL) == 0 && g.name) {
+        err_clear(e);
+        err_say(e, -EBUSY, "container `%s`, which is not the lab's, uses its network", g.name);
+        err_hint(e, "`netctr rm -f %s` removes it", g.name);
+    }
+    free(g.name);
+}
+
 static int work(struct engine *engine, size_t job, void *arg, strv *notes, struct err *e)
 {
     const struct taking *x = arg;
     const struct lab_member *m = &x->l->members[job];
     (void)notes;
     int r = 0;
-    if (x->sandboxes && m->sandbox)
+    if (x->sandboxes && m->sandbox) {
         r = sandbox_destroy(engine_sandboxes(engine), m->sandbox, e);
-    else if (!x->sandboxes && m->kind == LAB_LINUX)
+        if (r == -EBUSY)
+            name_guest(engine, m, e);
+    } else if (!x->sandboxes && m->kind == LAB_LINUX)
         r = stop_program(engine, x, m, e);
     if (r < 0)
         err_wrap(e, "node `%s`", m->name);
@@ -87,6 +115,37 @@ static int each_member(struct engine *engine, struct taking *x, bool sandboxes, 
     return x->l->member_count ? crew_run(&crew, true, e) : 0;
 }
 
+/* Containers that have another name by now. */
+struct others {
+    const struct lab *l;
+    bool running;
+    strv names;
+};
+
+static int look_for_others(const struct record *r, void *arg)
+{
+    struct others *o = arg;
+    if (is_ours(o->l, r) && !(o->running && r->status == STATUS_EXITED))
+        strv_add(&o->names, r->spec.name);
+    return 0;
+}
+
+static int stop_others(struct engine *engine, const struct lab *l, bool keep_containers,
+                       struct err *e)
+{
+    struct others o = {.l = l, .running = keep_containers};
+    int r = engine_each(engine, look_for_others, &o, e);
+    strv_each (name, o.names) {
+        _cleanup_record_ struct record record = {0};
+        if (r < 0 || (r = engine_find(engine, name, &record, e)) < 0)
+            break;
+        r = keep_containers ? engine_stop(engine, &record, MARK_END_ASKED, 0, e)
+                            : engine_force_remove(engine, &record, e);
+    }
+    strv_free(o.names);
+    return r;
+}
+
 /* A link of the host goes with its peer's namespace, soon. Only one that bears the lab's id is deleted here. */
 static int remove_host_links(const struct lab *l, struct err *e)
 {
@@ -110,9 +169,11 @@ int lab_take_down(struct engine *engine, struct lab *l, const struct lab_options
     _cleanup_err_ struct err step = ERR_INIT;
     int first = 0;
     l->state = LAB_ENDS;
+    /* Also on a full disk, which this makes room on. */
     if (!l->damaged && !keep_containers)
-        err_note(&first, lab_save(l, &step), e, &step);
+        (void)lab_save(l, NULL);
     err_note(&first, each_member(engine, &x, false, &step), e, &step);
+    err_note(&first, stop_others(engine, l, keep_containers, &step), e, &step);
     err_note(&first, each_member(engine, &x, true, &step), e, &step);
     err_note(&first, remove_host_links(l, &step), e, &step);
     if (first == 0 && !keep_containers)
@@ -160,6 +221,14 @@ static int look_at_container(const struct record *r, void *arg)
     return 0;
 }
 
+static int look_at_network(const struct network *n, void *arg)
+{
+    struct search *s = arg;
+    if (strv_has(n->labels, s->label))
+        strv_add(&s->l->networks, n->name);
+    return 0;
+}
+
 static int look_at_sandbox(struct sandbox_record *r, void *arg)
 {
     struct search *s = arg;
@@ -172,13 +241,15 @@ static int look_at_sandbox(struct sandbox_record *r, void *arg)
     return 0;
 }
 
-static int recover(struct engine *engine, struct lab *l, struct err *e)
+int lab_recover(struct engine *engine, struct lab *l, struct err *e)
 {
     _cleanup_free_ char *label = xasprintf("netctr.lab=%s", l->name);
     struct search s = {l, label};
     int r = engine_each(engine, look_at_container, &s, e);
     if (r == 0 && !l->id)
         l->id = spec_new_id();
+    if (r == 0)
+        r = engine_network_each(engine, look_at_network, &s, e);
     return r == 0 ? sandbox_each(engine_sandboxes(engine), look_at_sandbox, &s, e) : r;
 }
 
@@ -195,8 +266,10 @@ int lab_down(struct engine *engine, const char *name, const struct lab_options *
     if (r == -EBADMSG) {
         err_clear(e);
         l.damaged = true;
-        r = recover(engine, &l, e);
+        r = 0;
     }
+    if (r == 0 && l.damaged)
+        r = lab_recover(engine, &l, e);
     if (r < 0)
         return r;
     lab_block_signals(&stopping, &before);
@@ -226,7 +299,9 @@ static int clean(struct lab *l, void *arg)
     int r = lab_claim(c->engine, l->name, &own, &existed, &step);
     if (r < 0 || own.state == LAB_UP)
         return 0;
-    r = c->gc->dry_run ? 0 : lab_take_down(c->engine, &own, NULL, false, &step);
+    r = own.damaged ? lab_recover(c->engine, &own, &step) : 0;
+    if (r == 0 && !c->gc->dry_run)
+        r = lab_take_down(c->engine, &own, NULL, false, &step);
     if (r == 0)
         gc_tell(c->gc, GC_REMOVE, "lab %s, which was left half-way", l->name);
     err_note(&c->result, r, c->e, &step);

@@ -3,6 +3,8 @@
 
 #include "lab.h"
 
+/** Finds what a lab without a readable record has, by the labels of its containers. */
+int lab_recover(struct engine *engine, struct lab *l, struct err *e);
 /** Removes everything of @l, whose lock is held. @keep_containers: stops them, and leaves record and ids, so that `up` can
  *  take them up again. */
 int lab_take_down(struct engine *engine, struct lab *l, const struct lab_options *o,

@@ -111,7 +111,7 @@ static json_t *member_json(struct engine *engine, const struct lab *l, const str
     json_put_str(j, "kind", m->kind == LAB_BRIDGE ? "bridge" : "linux");
     json_put_str(j, "container", m->kind == LAB_BRIDGE ? NULL : m->long_name);
     json_put_str(j, "sandbox", m->sandbox);
-    if (m->kind == LAB_LINUX && engine_find(engine, m->long_name, &r, NULL) == 0) {
+    if (m->kind == LAB_LINUX && lab_container(engine, m, &r, NULL) == 0) {
         json_put_str(j, "state", engine_status_name(engine, &r));
         json_object_set_new(j, "pid", json_integer(r.pid));
         json_put_str(j, "rootfs", r.spec.rootfs);

@@ -151,33 +151,42 @@ static int remove_network(struct engine *engine, const char *name, struct err *e
 
 struct users {
     const struct lab *but;
+    const char *network;
     bool used;
 };
 
 static int look_for_user(struct lab *l, void *arg)
 {
     struct users *u = arg;
-    if (!streq(l->name, u->but->name) && (l->damaged || streq(l->mgmt, u->but->mgmt)))
+    if (!streq(l->name, u->but->name) && (l->damaged || streq(l->mgmt, u->network)))
         u->used = true;
     return 0;
 }
 
 /* Unless another lab, or a container, is on it; or it was there before. */
-static int remove_mgmt(struct engine *engine, const struct lab *l, struct err *e)
+static int remove_mgmt(struct engine *engine, const struct lab *l, const char *name, struct err *e)
 {
-    struct users users = {.but = l};
+    struct users users = {.but = l, .network = name};
     struct net *net;
     _cleanup_network_ struct network n = {0};
     int r = engine_net(engine, &net, e);
     if (r == 0)
         r = lab_each(engine, look_for_user, &users, e);
-    if (r < 0 || users.used || network_load(net, l->mgmt, &n, NULL) < 0 ||
+    if (r < 0 || users.used || network_load(net, name, &n, NULL) < 0 ||
         !strv_has(n.labels, MGMT_LABEL "=1"))
         return r;
-    r = remove_network(engine, l->mgmt, e);
+    r = remove_network(engine, name, e);
     if (r == -EBUSY)
         err_clear(e);
     return r == -EBUSY ? 0 : r;
+}
+
+static int add_mgmt(const struct network *n, void *arg)
+{
+    strv *names = arg;
+    if (strv_has(n->labels, MGMT_LABEL "=1"))
+        strv_add(names, n->name);
+    return 0;
 }
 
 int lab_networks_remove(struct engine *engine, const struct lab *l, struct err *e)
@@ -186,7 +195,12 @@ int lab_networks_remove(struct engine *engine, const struct lab *l, struct err *
     _cleanup_err_ struct err step = ERR_INIT;
     strv_each (name, l->networks)
         err_note(&first, remove_network(engine, name, &step), e, &step);
+    _cleanup_strv_ strv mgmt = NULL;
     if (l->mgmt)
-        err_note(&first, remove_mgmt(engine, l, &step), e, &step);
+        strv_add(&mgmt, l->mgmt);
+    if (l->damaged) /* its record does not say which */
+        err_note(&first, engine_network_each(engine, add_mgmt, &mgmt, &step), e, &step);
+    strv_each (name, mgmt)
+        err_note(&first, remove_mgmt(engine, l, name, &step), e, &step);
     return first;
 }

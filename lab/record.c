@@ -188,6 +188,15 @@ static int no_such(const char *name, struct err *e)
     return -ENOENT;
 }
 
+/* Not `damaged`: there is nothing to be lost yet. */
+static int no_record(const char *name, struct err *e)
+{
+    err_say(e, -EBADMSG, "lab `%s` has no record: it is being brought up, or that was killed",
+            name);
+    err_hint(e, "`netctr lab down %s` removes what is left of it", name);
+    return -EBADMSG;
+}
+
 static int open_lab(struct engine *engine, const char *name, struct lab *out)
 {
     _cleanup_free_ char *path = xasprintf(LABS "/%s", name);
@@ -201,11 +210,11 @@ static int open_lab(struct engine *engine, const char *name, struct lab *out)
 int lab_find(struct engine *engine, const char *name, struct lab *out, struct err *e)
 {
     int r = open_lab(engine, name, out);
-    if (r == 0)
-        r = load(out->dir, name, out, e);
-    out->damaged = r == -EBADMSG;
     if (r == -ENOENT)
         return no_such(name, e);
+    if (r == 0 && (r = load(out->dir, name, out, e)) == -ENOENT)
+        return no_record(name, e);
+    out->damaged = r == -EBADMSG;
     return r < 0 && !out->damaged ? err_set(e, r, "open lab `%s`", name) : r;
 }
 
@@ -257,6 +266,42 @@ int lab_topology(const struct lab *l, struct topology **out, struct err *e)
     return r;
 }
 
+struct search {
+    const char *label;
+    char *name;
+};
+
+static int look_at(const struct record *r, void *arg)
+{
+    struct search *s = arg;
+    if (!s->name && strv_has(r->spec.labels, s->label))
+        s->name = xstrdup(r->spec.name);
+    return 0;
+}
+
+int lab_container(struct engine *engine, const struct lab_member *m, struct record *out,
+                  struct err *e)
+{
+    _cleanup_free_ char *label = xasprintf("clab-node-longname=%s", m->long_name);
+    struct search s = {.label = label};
+    int r = engine_find(engine, m->long_name, out, NULL);
+    if (r == -EBADMSG) /* again, for the text */
+        return engine_find(engine, m->long_name, out, e);
+    if (r == 0 && strv_has(out->spec.labels, label))
+        return 0;
+    r = engine_each(engine, look_at, &s, e);
+    _cleanup_free_ char *name = s.name;
+    if (r == 0 && name) {
+        record_clear(out);
+        return engine_find(engine, name, out, e);
+    }
+    if (r < 0)
+        return r;
+    err_say(e, -ENOENT, "the container of node `%s` was removed", m->name);
+    err_hint(e, "`netctr lab up --reconfigure` makes the lab again");
+    return -ENOENT;
+}
+
 bool lab_lives(struct engine *engine, const struct lab *l)
 {
     for (size_t i = 0; i < l->member_count; i++) {
@@ -277,11 +322,14 @@ int lab_claim(struct engine *engine, const char *name, struct lab *out, bool *ex
     _cleanup_free_ char *path = xasprintf(LABS "/%s", name);
     const int root = engine->store.root_fd;
     int made = -1;
+    bool present = false;
     /* The last lab that goes takes the directory of all with it. */
     for (int tries = 0; made < 0 && tries < 3; tries++) {
         if (mkdirat(root, LABS, 0700) < 0 && errno != EEXIST)
             return err_set(e, errno, "make `%s/" LABS "`", engine->store.root);
-        made = mkdirat(root, path, 0700) < 0 && errno != EEXIST ? -1 : 0;
+        made = mkdirat(root, path, 0700);
+        present = made < 0 && errno == EEXIST;
+        made = present ? 0 : made;
         if (made < 0 && errno != ENOENT)
             break;
     }
@@ -300,7 +348,8 @@ int lab_claim(struct engine *engine, const char *name, struct lab *out, bool *ex
         return err_set(e, r, "lock lab `%s`", name);
     r = load(out->dir, name, out, e);
     *existed = r == 0;
-    if (r == -ENOENT)
+    out->damaged = present && r == -ENOENT;
+    if (r == -ENOENT && !present)
         out->id = spec_new_id();
     return r == -ENOENT ? 0 : r;
 }

@@ -159,6 +159,12 @@ static int look_before(struct raising *x, bool existed, struct err *e)
     struct lab *l = x->l;
     if (existed && l->state == LAB_UP && lab_lives(x->engine, l))
         return refuse_running(l, e);
+    if (!existed && l->damaged) {
+        int r = lab_recover(x->engine, l, e);
+        if (r < 0)
+            return r;
+        existed = true;
+    }
     x->again = existed && l->state == LAB_UP && same_text(l, x->o);
     if (!existed || x->again)
         return 0;
@@ -245,7 +251,7 @@ int lab_restart(struct engine *engine, const struct lab *l, char *const *nodes, 
                 return err_say(e, -EINVAL, "node `%s` is a switch: it has no program", m->name);
             continue;
         }
-        r = engine_find(engine, m->long_name, &record, e);
+        r = lab_container(engine, m, &record, e);
         if (r == 0)
             r = engine_restart(engine, &record, seconds, e);
     }

@@ -52,6 +52,9 @@ int lab_each(struct engine *engine, int (*each)(struct lab *l, void *arg), void 
 int lab_topology(const struct lab *l, struct topology **out, struct err *e);
 /** The member with this name or long name; NULL: none. */
 const struct lab_member *lab_member(const struct lab *l, const char *name);
+/** A node's container, also if it was renamed. -ENOENT with a text. */
+int lab_container(struct engine *engine, const struct lab_member *m, struct record *out,
+                  struct err *e);
 /** Does its sandbox live? Not after a reboot. */
 bool lab_lives(struct engine *engine, const struct lab *l);
 /** What @t asks for and lab_up() does not do yet: lines for people; the caller frees them. */
