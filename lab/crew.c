@@ -76,6 +76,7 @@ static _Noreturn void worker_process(const struct crew *c, int socket, pid_t mas
     (void)setpgid(0, 0);
     struct err opening = ERR_INIT;
     int opened = engine_open(c->root, c->run, &engine, &opening);
+    lab_stop_by(socket);
     while (recv(socket, &job, sizeof(job), 0) == sizeof(job)) {
         _cleanup_err_ struct err e = ERR_INIT;
         _cleanup_strv_ strv notes = NULL;
@@ -220,6 +221,19 @@ static bool give_out(struct master *m)
     return busy_count(m) > 0;
 }
 
+/* What waits in a worker stops waiting. Work that goes on after failures takes things down: that is done to its end. */
+static void interrupt(struct master *m, int signal)
+{
+    _cleanup_err_ struct err why = ERR_INIT;
+    if (m->go_on)
+        return;
+    fail(m, err_say(&why, -EINTR, "interrupted"), &why);
+    err_status(m->e, 128 + signal);
+    for (size_t i = 0; i < m->count; i++)
+        if (m->workers[i].socket >= 0)
+            (void)shutdown(m->workers[i].socket, SHUT_WR);
+}
+
 static void wait_for_news(struct master *m)
 {
     _cleanup_free_ struct pollfd *polled = xcalloc(m->count + 1, sizeof(*polled));
@@ -230,11 +244,8 @@ static void wait_for_news(struct master *m)
     if (poll(polled, m->count + 1, -1) < 0)
         return;
     struct signalfd_siginfo info;
-    if (polled[m->count].revents && read(m->signals, &info, sizeof(info)) == sizeof(info)) {
-        _cleanup_err_ struct err why = ERR_INIT;
-        fail(m, err_say(&why, -EINTR, "interrupted"), &why);
-        err_status(m->e, 128 + (int)info.ssi_signo);
-    }
+    if (polled[m->count].revents && read(m->signals, &info, sizeof(info)) == sizeof(info))
+        interrupt(m, (int)info.ssi_signo);
     for (size_t i = 0; i < m->count; i++)
         if (polled[i].revents && m->workers[i].socket >= 0)
             take_answer(m, &m->workers[i]);
@@ -272,6 +283,8 @@ void lab_block_signals(sigset_t *stopping, sigset_t *before)
     sigemptyset(stopping);
     sigaddset(stopping, SIGINT);
     sigaddset(stopping, SIGTERM);
-    sigaddset(stopping, SIGHUP);
+    struct sigaction hangup;
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) /* nohup */
+        sigaddset(stopping, SIGHUP);
     (void)sigprocmask(SIG_BLOCK, stopping, before);
 }

@@ -7,6 +7,7 @@
  *     program.c         a node's container: image, environment, binds
  *     line.c            an exec line: natively, or by the node's own program
  *     mgmt.c            networks of the file, and the one for management
+ *     stop.c            being asked to stop
  *     crew.c            worker processes, because an engine belongs to one process
  *     image.c, host_tree.c   from an image's name to a root directory
  *     record.c          what is on disk
@@ -40,9 +41,24 @@ size_t crew_size(size_t jobs);
 /** Blocks the signals that end a command, so that it can undo what it did. crew_run() notices them. */
 void lab_block_signals(sigset_t *stopping, sigset_t *before);
 
+/* ---- stop.c ----------------------------------------------------------------------------------*/
+
+/** @fd becomes readable, or its other end closes, when this process shall stop. */
+void lab_stop_by(int fd);
+bool lab_stopped(void);
+/** Waits until @fd (-1: nothing) is readable, for at most @timeout_ms (-1: for ever). -ETIMEDOUT; -EINTR: asked to stop. */
+int lab_await(int fd, int timeout_ms);
+/** -EINTR with a text: asked to stop. */
+int lab_sleep(unsigned ms, struct err *e);
+/** From here on, the signals that end a command tell this process to stop. */
+void lab_catch_signals(void);
+/** They end it again, also if one has come meanwhile. */
+void lab_release_signals(void);
+
 /* ---- record.c --------------------------------------------------------------------------------*/
 
-/** Makes ROOT/labs/NAME and takes its lock, or that of a lab which exists. -EBUSY with a text: a process changes it. */
+/** Makes ROOT/labs/NAME and takes its lock, or that of a lab which exists. -EBUSY with a text: a process changes it.
+ *  @out->damaged: the directory was there without a record; lab_recover() finds what belongs to it. */
 int lab_claim(struct engine *engine, const char *name, struct lab *out, bool *existed,
               struct err *e);
 int lab_save(const struct lab *l, struct err *e);
@@ -120,6 +136,9 @@ int lab_host_line(const struct topology *t, const struct lab_exec *line, strv *n
  *  -errno. @timeout_ms: then it is killed, and -ETIMEDOUT returned; 0: none. */
 int lab_command(struct engine *engine, const struct lab_member *m, char *const *argv, char **output,
                 unsigned timeout_ms, struct err *e);
+
+/** Waits until a node's program has ended. */
+int lab_wait_exit(struct engine *engine, const struct lab_member *m, struct err *e);
 
 /* ---- routes.c --------------------------------------------------------------------------------*/
 

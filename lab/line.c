@@ -52,10 +52,12 @@ static int wait_for(pid_t pid, unsigned timeout_ms, struct err *e)
 {
     int status;
     _cleanup_close_ int pidfd = pidfd_open(pid, 0);
-    if (timeout_ms && pidfd >= 0 && pidfd_wait(pidfd, (int)timeout_ms) == -ETIMEDOUT) {
+    int r = pidfd < 0 ? 0 : lab_await(pidfd, timeout_ms ? (int)timeout_ms : -1);
+    if (r == -ETIMEDOUT || r == -EINTR) {
         (void)pidfd_signal(pidfd, SIGKILL);
         (void)waitpid(pid, NULL, 0);
-        return err_say(e, -ETIMEDOUT, "it did not end within %u ms", timeout_ms);
+        return r == -EINTR ? err_say(e, r, "interrupted")
+                           : err_say(e, r, "it did not end within %u ms", timeout_ms);
     }
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
@@ -100,13 +102,32 @@ int lab_command(struct engine *engine, const struct lab_member *m, char *const *
                 unsigned timeout_ms, struct err *e)
 {
     _cleanup_record_ struct record r = {0};
-    int code = engine_find(engine, m->long_name, &r, e);
+    int code = lab_container(engine, m, &r, e);
     if (code == 0 && r.status != STATUS_RUNNING)
         code = engine_not_running(&r, e);
     if (code < 0)
         return code;
     struct inside in = {engine, &r, argv};
     return capture(&(struct captured){run_inside, &in}, timeout_ms, output, e);
+}
+
+static int wait_inside(void *arg, struct err *e)
+{
+    struct inside *in = arg;
+    int status;
+    return engine_wait(in->engine, in->record, &status, e);
+}
+
+int lab_wait_exit(struct engine *engine, const struct lab_member *m, struct err *e)
+{
+    _cleanup_record_ struct record r = {0};
+    _cleanup_free_ char *output = NULL;
+    int code = lab_container(engine, m, &r, e);
+    if (code < 0)
+        return code;
+    struct inside in = {engine, &r, NULL};
+    code = capture(&(struct captured){wait_inside, &in}, 0, &output, e);
+    return code > 0 ? err_say(e, -EIO, "wait for container `%s`: %s", r.spec.name, output) : code;
 }
 
 /* ---- lines -----------------------------------------------------------------------------------*/

@@ -172,11 +172,9 @@ static int run_stage(struct job *j, enum lab_stage stage, bool on_exit, struct e
 static int start(struct job *j, struct err *e)
 {
     const struct lab_node *n = &j->s->t->nodes[j->node];
-    const struct timespec delay = {.tv_sec = n->startup_delay_ms / 1000,
-                                   .tv_nsec = (long)(n->startup_delay_ms % 1000) * 1000000};
-    if (n->startup_delay_ms)
-        (void)nanosleep(&delay, NULL);
-    int r = run_stage(j, STAGE_CREATE, false, e);
+    int r = n->startup_delay_ms ? lab_sleep(n->startup_delay_ms, e) : 0;
+    if (r == 0)
+        r = run_stage(j, STAGE_CREATE, false, e);
     if (r == 0)
         r = node_settle(j->engine, j->s->t, j->s->l, j->node, e);
     if (r == 0)
@@ -232,8 +230,8 @@ static int become_healthy(struct job *j, struct err *e)
         failures += monotonic_ms() >= counts_from && pause >= interval;
         if (failures > (h->retries ? h->retries : 3))
             return err_say(e, -ETIMEDOUT, "node `%s` is unhealthy", n->name);
-        const struct timespec t = {pause / 1000, (long)(pause % 1000) * 1000000};
-        (void)nanosleep(&t, NULL);
+        if (lab_sleep(pause, e) < 0)
+            return e->code;
         pause = pause * 2 < interval ? pause * 2 : interval;
     }
     return r == 0 ? run_stage(j, STAGE_HEALTHY, true, e) : r;
@@ -241,13 +239,9 @@ static int become_healthy(struct job *j, struct err *e)
 
 static int await_exit(struct job *j, struct err *e)
 {
-    _cleanup_record_ struct record r = {0};
-    int status;
     int code = run_stage(j, STAGE_EXIT, false, e);
     if (code == 0)
-        code = engine_find(j->engine, j->s->l->members[j->node].long_name, &r, e);
-    if (code == 0)
-        code = engine_wait(j->engine, &r, &status, e);
+        code = lab_wait_exit(j->engine, &j->s->l->members[j->node], e);
     return code == 0 ? run_stage(j, STAGE_EXIT, true, e) : code;
 }
 

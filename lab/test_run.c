@@ -5,7 +5,13 @@
 #include <poll.h>
 #include <string.h>
 
-enum { FIRST_PAUSE_MS = 200, LONGEST_PAUSE_MS = 1000, TOGETHER_MAX = 200, SHOWN_MAX = 300 };
+enum {
+    FIRST_PAUSE_MS = 200,
+    LONGEST_PAUSE_MS = 1000,
+    LOOK_MS = 200,
+    TOGETHER_MAX = 200,
+    SHOWN_MAX = 300
+};
 
 enum job_state { JOB_WAITS, JOB_FLIES, JOB_DONE };
 struct job {
@@ -76,6 +82,22 @@ static void judge(const struct run *run, struct job *j, bool good, char *detail)
         decide(j, good);
     else
         try_later(j);
+}
+
+static bool is_stopped(const struct run *run)
+{
+    return run->tester->stopped && run->tester->stopped();
+}
+
+static void give_up(struct job *j)
+{
+    if (j->state == JOB_FLIES)
+        flight_cancel(&j->flight);
+    free(j->result->detail);
+    j->result->detail = xstrdup("interrupted");
+    decide(j, false);
+    if (!j->began)
+        j->result->elapsed_ms = 0;
 }
 
 static char *error_text(struct err *e)
@@ -178,12 +200,16 @@ static size_t reach_turn(const struct run *run, struct job **jobs, size_t count)
             next = j->due;
     }
     int64_t pause_ms = next == INT64_MAX ? run->patience_ms : next - now;
+    if (run->tester->stopped && pause_ms > LOOK_MS)
+        pause_ms = LOOK_MS;
     flights_turn(flights, flying, (pause_ms > 0 ? pause_ms : 0) * 1000);
     for (size_t i = 0; i < count; i++) {
         struct job *j = jobs[i];
         if (j->state == JOB_FLIES && j->flight.outcome != PROBE_FLIES) {
             judge(run, j, j->flight.outcome == PROBE_REACHED, flight_text(&j->flight));
             tell(run, j);
+        } else if (j->state != JOB_DONE && is_stopped(run)) {
+            give_up(j);
         }
         open += j->state != JOB_DONE;
     }
@@ -229,10 +255,18 @@ static void run_alone(const struct run *run, struct job *j)
             continue;
         return;
     }
+    if (is_stopped(run)) {
+        give_up(j);
+        return;
+    }
     j->began = monotonic_ms();
     while (exec_once(run, j), j->state != JOB_DONE) {
         int64_t pause_ms = j->due - monotonic_ms();
         (void)poll(NULL, 0, pause_ms > 0 ? (int)pause_ms : 0);
+        if (is_stopped(run)) {
+            give_up(j);
+            break;
+        }
     }
     tell(run, j);
 }
@@ -244,6 +278,10 @@ static void run_after_event(const struct run *run, struct job *j)
     _cleanup_err_ struct err e = ERR_INIT;
     silent.tell = NULL;
     struct run alone = {&silent, run->patience_ms, run->jobs};
+    if (is_stopped(run)) {
+        give_up(j);
+        return;
+    }
     int r = l->event(j->test, false, l->arg, &e);
     if (r == 0) {
         run_alone(&alone, j);

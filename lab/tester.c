@@ -90,7 +90,7 @@ static int restore_routes(struct testing *x, const struct lab_test *test, struct
 static int set_program(struct testing *x, const struct lab_test *test, bool runs, struct err *e)
 {
     _cleanup_record_ struct record r = {0};
-    int code = engine_find(x->engine, x->l->members[test->after_node].long_name, &r, e);
+    int code = lab_container(x->engine, &x->l->members[test->after_node], &r, e);
     if (code < 0)
         return code;
     return runs ? engine_start(x->engine, &r, e) : engine_stop(x->engine, &r, MARK_END_ASKED, 0, e);
@@ -122,8 +122,11 @@ size_t lab_test(struct engine *engine, const struct lab *l, const struct topolog
                                       .interfaces = list_interfaces,
                                       .event = do_event,
                                       .exec = run_command,
+                                      .stopped = lab_stopped,
                                       .arg = &x};
+    lab_catch_signals(); /* what a test has done is undone first */
     size_t failed = lab_tests_run(&tester, results);
+    lab_release_signals();
     for (size_t i = 0; i < t->node_count; i++)
         close_fd(x.netns[i]);
     free(x.netns);

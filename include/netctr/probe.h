@@ -39,6 +39,8 @@ struct lab_tester {
     int (*event)(const struct lab_test *t, bool undo, void *arg, struct err *e);
     /** Runs lab_test.argv in the node; *@output is the caller's. */
     int (*exec)(const struct lab_test *t, int *status, char **output, void *arg, struct err *e);
+    /** Shall the tests end? What is not decided then fails, and each `after` is undone. NULL: they run to their end. */
+    bool (*stopped)(void);
     /** Called when a test is decided; may be NULL. */
     void (*tell)(size_t test, const struct lab_test_result *result, void *arg);
     void *arg;

@@ -1,0 +1,191 @@
+#!/usr/bin/env bash
+# What goes wrong with labs, and what people do with them: ^C while something is waited for, nodes renamed, containers of
+# others in a node's network, a full disk, records that are lost.
+. "$(dirname "$0")/../lib.sh"
+. "$top/tests/helpers.sh"
+read_only_host
+
+tidy_too() {
+    netctr lab down --all >/dev/null 2>&1 || true
+}
+lab() {
+    netctr lab "$@"
+}
+file=$tmp/t.clab.yml
+write() { # what follows the nodes, from stdin
+    cat >"$file" <<END
+name: t
+topology:
+  defaults: {kind: linux, image: "$box", cmd: sleep 1000}
+$(cat)
+END
+}
+write_two() {
+    write <<'END'
+  nodes: {a: {}, b: {}}
+  links:
+    - {endpoints: ["a:eth1", "b:eth1"], ipv4: [10.1.0.1/24, 10.1.0.2/24]}
+tests:
+  - {from: a, to: 10.9.9.9, proto: icmp, within: 60s, after: link down b:eth1}
+END
+}
+states() {
+    lab inspect --format json t | jq -r '[.nodes[].state] | join(" ")'
+}
+link_of_b() {
+    lab inspect --format json t | jq -r '.nodes[1].interfaces[] | select(.name == "eth1") | .up'
+}
+
+# Of everything that `up` waits for, nothing is waited for then.
+interrupted() {
+    write <<'END'
+  nodes:
+    exec: {exec: [sleep 100]}
+    late: {startup-delay: 100}
+    ends: {stages: {configure: {wait-for: [{node: exec, stage: create}]}}}
+    waits: {stages: {create: {wait-for: [{node: ends, stage: exit}]}}}
+    ill: {healthcheck: {test: [CMD, "false"], interval: 90, retries: 5}}
+    hopes: {stages: {create: {wait-for: [{node: ill, stage: healthy}]}}}
+END
+    warm_up
+    snapshot
+    netctr lab up -v "$file" >"$tmp/said" 2>&1 &
+    local pid=$! began=$SECONDS node
+    for node in exec ends ill; do wait_for 5 status_is clab-t-$node running; done
+    sleep 1 # the exec line runs, and the checks pause
+    kill -TERM $pid
+    sleep 0.1
+    kill -TERM $pid 2>/dev/null || true # the second one does not leave half of it
+    wait $pid && fail 'it succeeded' || assert_eq $? 143
+    [ $((SECONDS - began)) -lt $((15 * patience)) ] || fail "it took $((SECONDS - began)) s"
+    assert_contains "$(cat "$tmp/said")" 'netctr: interrupted'
+    assert_clean
+}
+t '^C ends what up waits for' interrupted
+
+nohup_up() {
+    write_two
+    (
+        trap '' HUP
+        exec netctr lab up -q "$file"
+    ) &
+    local pid=$!
+    sleep 0.1
+    kill -HUP $pid
+    wait $pid
+    assert_eq "$(states)" 'running running'
+    lab down t
+}
+t 'nohup is respected' nohup_up
+
+test_interrupted() {
+    write_two
+    lab up -q "$file"
+    netctr lab test t >"$tmp/said" 2>&1 &
+    local pid=$! began=$SECONDS
+    wait_for 5 eval '[ "$(link_of_b)" = false ]'
+    kill -TERM $pid
+    wait $pid && fail 'it succeeded' || assert_eq $? 143
+    [ $((SECONDS - began)) -lt $((15 * patience)) ] || fail "it took $((SECONDS - began)) s"
+    assert_eq "$(link_of_b)" true
+    # The same while a command runs.
+    sed -i 's/- {from: .*/- {node: a, exec: sleep 50, after: link down b:eth1}/' "$file"
+    netctr lab test "$file" >"$tmp/said" 2>&1 &
+    pid=$! began=$SECONDS
+    wait_for 5 eval '[ "$(link_of_b)" = false ]'
+    kill -TERM $pid
+    wait $pid && fail 'it succeeded' || assert_eq $? 143
+    [ $((SECONDS - began)) -lt $((15 * patience)) ] || fail "it took $((SECONDS - began)) s"
+    assert_eq "$(link_of_b)" true
+    lab down t
+}
+t '^C undoes what a test has done' test_interrupted
+
+renamed() {
+    write_two
+    warm_up
+    snapshot
+    lab up -q "$file"
+    netctr rename clab-t-a other
+    netctr run -d --name clab-t-a "$box" sleep 1000 >/dev/null
+    assert_eq "$(states)" 'running running'
+    assert_eq "$(lab exec -n t a hostname)" a
+    local pid
+    pid=$(pid_of other)
+    lab restart -n t a
+    [ "$(pid_of other)" != "$pid" ] || fail 'the program is the same'
+    lab down t
+    assert_eq "$(names -a)" clab-t-a # a stranger's
+    netctr rm -f clab-t-a >/dev/null
+    assert_clean
+    lab up -q "$file"
+    netctr rm -f clab-t-a >/dev/null
+    assert_eq "$(states)" 'removed running'
+    assert_error 'netctr: the container of node `a` was removed; `netctr lab up --reconfigure` makes the lab again' 125 \
+        netctr lab exec -n t a true
+    lab down t
+    assert_clean
+}
+t 'a node is renamed, or removed' renamed
+
+guest() {
+    write_two
+    warm_up
+    snapshot
+    lab up -q "$file"
+    netctr run -d --name guest --network "sandbox:$(lab inspect --format json t | jq -r '.nodes[0].sandbox')" "$box" \
+        sleep 1000 >/dev/null
+    assert_error 'netctr: node `a`: container `guest`, which is not the lab'\''s, uses its network; `netctr rm -f guest` removes it' \
+        125 netctr lab down t
+    netctr rm -f guest >/dev/null
+    lab down t
+    assert_clean
+}
+t 'a container that is not the lab'\''s is in the network of a node' guest
+
+full_disk() {
+    write_two
+    mkdir "$tmp/small"
+    mount -t tmpfs -o size=1m tmpfs "$tmp/small"
+    local nc=("$program" --root "$tmp/small/state" --run-root "$run_state")
+    "${nc[@]}" lab up -q "$file"
+    head -c 2m /dev/zero >"$tmp/small/filler" 2>/dev/null || true
+    assert_fails sh -c 'echo x >"$1"' sh "$tmp/small/more" 2>/dev/null
+    "${nc[@]}" lab down t
+    rm "$tmp/small/filler" "$tmp/small/more"
+    assert_eq "$("${nc[@]}" lab ls --format json)" '[]'
+    "${nc[@]}" reset -f >/dev/null
+    umount "$tmp/small"
+}
+t 'down works on a full disk' full_disk
+
+up_again() {
+    assert_eq "$(lab ls --format json | jq -r '.[].state')" half-way
+    assert_contains "$(lab inspect t 2>&1)" 'lab `t` has no record: it is being brought up, or that was killed; `netctr lab down t`'
+    lab up -q "$file"
+    assert_eq "$(states)" 'running running running'
+    lab down t
+}
+lost_and_found() { # DAMAGE COMMAND…
+    lab up -q "$file"
+    (cd "$state/labs/t" && eval "$1")
+    "${@:2}"
+    assert_eq "$(names -a)$(lab ls --format json)$(netctr network ls | grep -v default | tail -n +2)" '[]'
+    assert_clean
+}
+# By the labels of its containers, a lab is found without its record.
+lost_record() {
+    write_two
+    sed -i 's/^topology/networks: {front: {}}\n&/; s/b: {}/b: {}, c: {networks: [front]}/' "$file"
+    warm_up
+    snapshot
+    lost_and_found 'rm lab.json' netctr lab down t
+    lost_and_found 'rm lab.json' netctr gc
+    lost_and_found 'rm lab.json' up_again
+    lost_and_found 'rm lab.json topology.yml' netctr lab down --all
+    lost_and_found 'echo x >lab.json' netctr lab down t
+    mkdir -p "$state/labs/empty"
+    netctr gc >/dev/null
+    [ ! -e "$state/labs" ] || fail 'gc left an empty directory'
+}
+t 'a lab whose record is lost or damaged' lost_record
