@@ -90,6 +90,21 @@ static char *path_of(const struct topology *t, const char *word)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? take_ptr(path) : NULL;
 }
 
+int lab_images_check(const struct lab_options *o, struct err *e)
+{
+    struct stat st;
+    strv_each (entry, o->images) {
+        const char *equals = strrchr(entry, '=');
+        if (!equals || equals == entry || !equals[1])
+            return err_say(e, -EINVAL, "--image `%s` is not IMAGE=DIR or IMAGE=host", entry);
+    }
+    if (o->image_dir && stat(o->image_dir, &st) < 0)
+        return err_set(e, errno, "--images `%s`", o->image_dir);
+    return o->image_dir && !S_ISDIR(st.st_mode)
+               ? err_say(e, -ENOTDIR, "--images `%s` is not a directory", o->image_dir)
+               : 0;
+}
+
 static void add_words(strv *v, const char *const *words)
 {
     for (; *words; words++)

@@ -85,8 +85,9 @@ int lab_interfaces(struct engine *engine, const struct lab *l, const struct lab_
 static json_t *interface_json(const struct lab_interface *i)
 {
     json_t *j = json_object(), *addresses = json_array();
-    _cleanup_free_ char *mac = mac_text(i->mac);
-    json_put_str(j, "name", i->name);
+    /* Root in a node names interfaces, by any bytes. JSON has no way to write some of them. */
+    _cleanup_free_ char *mac = mac_text(i->mac), *name = text_printable(i->name);
+    json_put_str(j, "name", name);
     json_put_str(j, "mac", mac);
     json_object_set_new(j, "mtu", json_integer(i->mtu));
     json_object_set_new(j, "up", json_boolean(i->up));

@@ -84,6 +84,8 @@ void lab_image_clear(struct lab_image *i);
 /** Resolves what a node's `image` says. -ENOENT with a text and a hint. */
 int lab_image_find(const struct topology *t, const struct lab_node *n, const struct lab_options *o,
                    const char *host_tree, struct lab_image *out, struct err *e);
+/** Are --image and --images what they must be? */
+int lab_images_check(const struct lab_options *o, struct err *e);
 bool lab_uses_host(const struct topology *t, const struct lab_options *o);
 /** Copies what nodes may see of the host's tree to @dir/NAME, if it is not there. */
 int host_tree_make(int dir, const char *name, struct err *e);

@@ -333,8 +333,11 @@ int lab_claim(struct engine *engine, const char *name, struct lab *out, bool *ex
         if (made < 0 && errno != ENOENT)
             break;
     }
-    if (made < 0)
-        return err_set(e, errno, "make the directory of lab `%s`", name);
+    if (made < 0) {
+        err_set(e, errno, "make the directory of lab `%s`", name);
+        (void)unlinkat(root, LABS, AT_REMOVEDIR);
+        return e->code;
+    }
     int r = open_lab(engine, name, out);
     if (r < 0)
         return err_set(e, r, "open lab `%s`", name);

@@ -53,7 +53,7 @@ static int check_names(struct raising *x, struct err *e)
 
 static int check_images(struct raising *x, struct err *e)
 {
-    int r = 0;
+    int r = lab_images_check(x->o, e);
     for (size_t i = 0; r == 0 && i < x->t->node_count; i++) {
         _cleanup_lab_image_ struct lab_image image = {0};
         if (x->t->nodes[i].kind == LAB_LINUX)

@@ -65,12 +65,13 @@ t '^C ends what up waits for' interrupted
 
 nohup_up() {
     write_two
+    sed -i 's/a: {}/a: {exec: [sleep 1]}/' "$file"
     (
         trap '' HUP
         exec netctr lab up -q "$file"
     ) &
     local pid=$!
-    sleep 0.1
+    wait_for 5 status_is clab-t-a running
     kill -HUP $pid
     wait $pid
     assert_eq "$(states)" 'running running'
@@ -142,6 +143,27 @@ guest() {
     assert_clean
 }
 t 'a container that is not the lab'\''s is in the network of a node' guest
+
+# JSON stays JSON, whatever a node calls its interfaces.
+hostile_names() {
+    write_two
+    lab up -q "$file"
+    lab exec -n t a sh -c 'for name in "\377\376" "\033[1m" "a\"b\\"; do ip link add "$(printf "$name")" type bridge; done'
+    assert_eq "$(lab inspect --format json t | jq -r '.nodes[0].interfaces[-3:] | map(.name) | join(" ")')" '\xff\xfe \x1b[1m a"b\'
+    assert_contains "$(lab inspect t)" '\xff\xfe'
+    lab down t
+}
+t 'interfaces with names that are no text' hostile_names
+
+image_flags() {
+    write_two
+    sed -i 's|image: "[^"]*"|image: frr|' "$file"
+    assert_error 'netctr: --image `*frr*` is not IMAGE=DIR or IMAGE=host' 125 netctr lab up --image '*frr*' "$file"
+    assert_error 'netctr: --image `frr=` is not IMAGE=DIR or IMAGE=host' 125 netctr lab up --image frr= "$file"
+    assert_error 'netctr: --images `/nosuch`: No such file or directory' 125 netctr lab up --images /nosuch "$file"
+    assert_error 'netctr: --images `/proc/version` is not a directory' 125 netctr lab up --images /proc/version "$file"
+}
+t 'flags about images' image_flags
 
 full_disk() {
     write_two
