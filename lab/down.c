@@ -174,6 +174,8 @@ int lab_take_down(struct engine *engine, struct lab *l, const struct lab_options
         (void)lab_save(l, NULL);
     err_note(&first, each_member(engine, &x, false, &step), e, &step);
     err_note(&first, stop_others(engine, l, keep_containers, &step), e, &step);
+    if (!keep_containers) /* also what a killed `down` has moved there */
+        store_empty_full_trash(&engine->store);
     err_note(&first, each_member(engine, &x, true, &step), e, &step);
     err_note(&first, remove_host_links(l, &step), e, &step);
     if (first == 0 && !keep_containers)

@@ -165,6 +165,19 @@ image_flags() {
 }
 t 'flags about images' image_flags
 
+# What a killed `down` was about to remove.
+full_trash() {
+    write_two
+    warm_up
+    snapshot
+    lab up -q "$file"
+    netctr rm -f clab-t-a clab-t-b >/dev/null
+    mkdir -p "$state/containers/.trash/0123456789ab/upper/x"
+    lab down t
+    assert_clean
+}
+t 'down empties the trash, also if no container is left' full_trash
+
 full_disk() {
     write_two
     mkdir "$tmp/small"
