@@ -45,6 +45,19 @@ static int take_subnets(char *const *texts, struct network *n, struct err *e)
     return r;
 }
 
+static int take_ranges(char *const *texts, struct network *n, struct err *e)
+{
+    int r = 0;
+    strv_each (text, texts) {
+        struct subnet s;
+        if (r == 0)
+            r = subnet_parse(text, &s, e);
+        if (r == 0)
+            *(s.address.family == AF_INET ? &n->range4 : &n->range6) = s;
+    }
+    return r;
+}
+
 static void take_gateways(char *const *texts, struct network *n)
 {
     strv_each (text, texts) {
@@ -92,6 +105,17 @@ static int make_default_mgmt(struct engine *engine, struct network *n, struct er
     return r;
 }
 
+/* It is another lab's as well, or was there before. */
+static int require_same(const struct network *wanted, const struct network *present, struct err *e)
+{
+    if ((!wanted->subnet4.prefix || subnet_equal(&wanted->subnet4, &present->subnet4)) &&
+        (!wanted->subnet6.prefix || subnet_equal(&wanted->subnet6, &present->subnet6)))
+        return 0;
+    err_say(e, -EEXIST, "management network `%s` exists with other addresses", present->name);
+    err_hint(e, "give it another name by `mgmt: {network: NAME}`");
+    return -EEXIST;
+}
+
 static int make_mgmt(struct engine *engine, const struct topology *t, struct lab *l, struct err *e)
 {
     const struct lab_mgmt *m = &t->mgmt;
@@ -101,22 +125,20 @@ static int make_mgmt(struct engine *engine, const struct topology *t, struct lab
     n.no_default_route = true; /* node.c adds one that gives way to every other */
     n.internal = m->no_outside;
     n.mtu = m->mtu;
-    n.bridge = NULL;
     strv_add(&n.labels, MGMT_LABEL "=1");
     int r = engine_net(engine, &net, e);
     if (r < 0)
         return r;
     _cleanup_network_ struct network present = {0};
+    r = take_subnets(m->subnets, &n, e);
+    if (r == 0)
+        r = take_ranges(m->ranges, &n, e);
+    if (r < 0)
+        return r;
+    take_gateways(m->gateways, &n);
     if (network_load(net, n.name, &present, NULL) == 0)
-        return 0;
-    if (!m->subnets) {
-        r = make_default_mgmt(engine, &n, e);
-    } else {
-        r = take_subnets(m->subnets, &n, e);
-        take_gateways(m->gateways, &n);
-        if (r == 0)
-            r = engine_network_create(engine, &n, false, e);
-    }
+        return require_same(&n, &present, e);
+    r = m->subnets ? engine_network_create(engine, &n, false, e) : make_default_mgmt(engine, &n, e);
     if (r == -EEXIST) { /* another lab was faster */
         err_clear(e);
         r = 0;

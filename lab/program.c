@@ -172,27 +172,50 @@ static int compose(const struct topology *t, const struct lab *l, size_t node,
 /* ---- started ---------------------------------------------------------------------------------*/
 
 /* `files`: before the program starts, so that it finds them. */
-static int copy_files(struct engine *engine, const struct lab_node *n, const struct record *r,
-                      struct err *e)
+static int copy_file(struct engine *engine, const struct record *r, const char *source,
+                     const char *target, struct err *e)
 {
-    int code = 0;
-    for (size_t i = 0; code == 0 && i < n->file_count; i++) {
-        const struct lab_bind *f = &n->files[i];
-        const char *slash = strrchr(f->source, '/');
-        const struct copy_request copy = {.lock = -1,
-                                          .in = true,
-                                          .inside = f->target,
-                                          .outside = f->source,
-                                          .name = slash ? slash + 1 : f->source};
-        code = engine_copy(engine, r, &copy, e);
-        if (code < 0)
-            err_wrap(e, "file `%s`", f->target);
-    }
+    const char *slash = strrchr(source, '/');
+    const struct copy_request copy = {.lock = -1,
+                                      .in = true,
+                                      .inside = target,
+                                      .outside = source,
+                                      .name = slash ? slash + 1 : source};
+    int code = engine_copy(engine, r, &copy, e);
+    if (code < 0)
+        err_wrap(e, "file `%s`", target);
     return code;
 }
 
-static int create_with_files(struct engine *engine, const struct lab_node *n, struct run_request *q,
-                             struct err *e)
+/* `extras: {frr: {daemons: […]}}` of `kind: frr`: the file by which FRR's start script knows what to start. */
+static int copy_daemons(struct engine *engine, const struct lab *l, const struct lab_node *n,
+                        const struct record *r, struct err *e)
+{
+    _cleanup_strv_ strv lines = NULL;
+    strv_each (daemon, n->daemons)
+        strv_add_take(&lines, xasprintf("%s=yes\n", daemon));
+    strv_add(&lines, "vtysh_enable=yes\n");
+    _cleanup_free_ char *text = strv_join(lines, ""), *file = xasprintf("daemons.%s", n->name),
+                        *path = xasprintf("%s/labs/%s/%s", engine->store.root, l->name, file);
+    int code = write_file_atomic(l->dir, file, text, strlen(text), 0644);
+    if (code < 0)
+        return err_set(e, code, "write `%s`", path);
+    code = copy_file(engine, r, path, "/etc/frr/daemons", e);
+    (void)unlinkat(l->dir, file, 0);
+    return code;
+}
+
+static int copy_files(struct engine *engine, const struct lab *l, const struct lab_node *n,
+                      const struct record *r, struct err *e)
+{
+    int code = n->daemons ? copy_daemons(engine, l, n, r, e) : 0;
+    for (size_t i = 0; code == 0 && i < n->file_count; i++)
+        code = copy_file(engine, r, n->files[i].source, n->files[i].target, e);
+    return code;
+}
+
+static int create_with_files(struct engine *engine, const struct lab *l, const struct lab_node *n,
+                             struct run_request *q, struct err *e)
 {
     _cleanup_record_ struct record r = {0};
     _cleanup_free_ char *name = xstrdup(q->spec.name);
@@ -200,7 +223,7 @@ static int create_with_files(struct engine *engine, const struct lab_node *n, st
     if (code == 0)
         code = engine_find(engine, name, &r, e);
     if (code == 0)
-        code = copy_files(engine, n, &r, e);
+        code = copy_files(engine, l, n, &r, e);
     return code == 0 ? engine_start(engine, &r, e) : code;
 }
 
@@ -216,7 +239,8 @@ static int create(struct engine *engine, const struct topology *t, const struct 
         r = compose(t, l, node, &image, &q, e);
     if (r < 0)
         return r;
-    return n->file_count ? create_with_files(engine, n, &q, e) : engine_run_detached(engine, &q, e);
+    return n->file_count || n->daemons ? create_with_files(engine, l, n, &q, e)
+                                       : engine_run_detached(engine, &q, e);
 }
 
 int program_start(struct engine *engine, const struct topology *t, const struct lab *l, size_t node,

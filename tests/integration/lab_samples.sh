@@ -49,3 +49,31 @@ fails() {
     netctr lab down home
 }
 t 'a test that fails, and its reports' fails
+
+# `kind: frr` of containerlab; and a management network of the file's own.
+frr_kind() {
+    local file=$tmp/t.clab.yml
+    sed "s|@ROOT@|$debian|" >"$file" <<'END'
+name: t
+mgmt: {network: own, ipv4-subnet: 10.99.0.0/24, ipv4-range: 10.99.0.128/25}
+topology:
+  nodes:
+    r:
+      kind: frr
+      image: "@ROOT@"
+      cmd: sleep 1000
+      startup-config: frr.conf
+      extras: {frr: {daemons: [bgpd, ospfd]}}
+END
+    echo 'hostname r' >"$tmp/frr.conf"
+    netctr lab up -q "$file"
+    assert_eq "$(netctr lab exec -n t r cat /etc/frr/daemons | tr '\n' ' ')" 'bgpd=yes ospfd=yes vtysh_enable=yes '
+    assert_eq "$(netctr lab exec -n t r cat /etc/frr/frr.conf)" 'hostname r'
+    assert_contains "$(netctr lab exec -n t r ip -4 addr show eth0)" ' 10.99.0.1'
+    sed 's/^name: t/name: u/; s/10.99/10.98/g' "$file" >"$tmp/u.clab.yml"
+    assert_error 'netctr: management network `own` exists with other addresses; give it another name by `mgmt: {network: NAME}`' \
+        125 netctr lab up "$tmp/u.clab.yml"
+    netctr lab down t
+    ! netctr network inspect own >/dev/null 2>&1 || fail 'the network stays'
+}
+t 'kind frr, and a management network with a range' frr_kind
