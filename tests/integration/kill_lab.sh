@@ -44,7 +44,7 @@ look_after() { # HOW
     gc-*) bad "after gc: $is" ;;
     esac
     [ -z "$is" ] || netctr lab down k >/dev/null || bad "down: $?"
-    traces --until "$ARENA/before" 4000 >"$ARENA/after" || bad "left: $(diff "$ARENA/before" "$ARENA/after")"
+    traces --until "$ARENA/before" $((4000 * patience)) >"$ARENA/after" || bad "left: $(diff "$ARENA/before" "$ARENA/after")"
 }
 prepare() { :; }
 kill_each() { # --kill|--kill-all COMMAND...
