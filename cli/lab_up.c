@@ -6,16 +6,12 @@
 
 struct display {
     bool quiet, verbose;
-    size_t started, ready, notes;
-    int64_t ms;
+    size_t notes;
 };
 
 static void tell(const struct lab_news *news, void *arg)
 {
     struct display *d = arg;
-    d->ms = news->ms;
-    d->started += streq(news->what, "started");
-    d->ready += streq(news->what, "ready");
     if (d->verbose)
         fprintf(stderr, "%6.2f s  %-20s %s\n", (double)news->ms / 1000,
                 news->node ? news->node : "lab", news->what);

@@ -82,7 +82,7 @@ int dev_nodes(int scratch, uid_t uid, gid_t gid, int out[DEV_NODES], struct err 
     mode_t mask = umask(0);
     for (size_t i = 0; r >= 0 && i < DEV_NODES; i++) {
         r = out[i] = make_node(scratch, i, e);
-        if (r >= 0 && (r = mount_allow_devices(out[i], e)) == 0 &&
+        if (r >= 0 && (r = mount_clear(out[i], MOUNT_ATTR_NODEV, e)) == 0 &&
             fchownat(scratch, nodes[i].name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
             r = err_set(e, errno, "give /dev/%s to the container", nodes[i].name);
     }

@@ -225,7 +225,7 @@ static int open_with_flags(const struct plan_mount *p, int place, struct err *e)
     _cleanup_close_ int mount = mount_clone(place, true, e);
     int r = mount < 0 ? mount : mount_set(mount, source_attributes(p), true, e);
     if (r == 0 && (p->flags & MOUNT_WRITABLE))
-        r = mount_set_writable(mount, e);
+        r = mount_clear(mount, MOUNT_ATTR_RDONLY, e);
     return r < 0 ? r : take_fd(mount);
 }
 

@@ -56,20 +56,12 @@ int mount_set(int mount, uint64_t attributes, bool recursive, struct err *e)
     return 0;
 }
 
-int mount_set_writable(int mount, struct err *e)
+int mount_clear(int mount, uint64_t attributes, struct err *e)
 {
-    struct mount_attr a = {.attr_clr = MOUNT_ATTR_RDONLY};
+    struct mount_attr a = {.attr_clr = attributes};
     if (mount_setattr(mount, "", AT_EMPTY_PATH, &a, sizeof(a)) < 0)
-        return err_set(e, errno, "make a mount writable");
+        return err_set(e, errno, "clear mount attributes");
     return 0;
-}
-
-int mount_allow_devices(int mount, struct err *e)
-{
-    struct mount_attr a = {.attr_clr = MOUNT_ATTR_NODEV};
-    return mount_setattr(mount, "", AT_EMPTY_PATH, &a, sizeof(a)) < 0
-               ? err_set(e, errno, "set mount attributes")
-               : 0;
 }
 
 int mount_map_ids(int mount, int userns, bool recursive, const char *name, struct err *e)

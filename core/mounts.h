@@ -21,9 +21,8 @@ int mount_new(const char *type, const struct mount_option *options, unsigned att
 int mount_clone(int fd, bool recursive, struct err *e);
 /** Sets MOUNT_ATTR_… on a mount (@recursive: also on all below it). */
 int mount_set(int mount, uint64_t attributes, bool recursive, struct err *e);
-int mount_set_writable(int mount, struct err *e); /**< clears MOUNT_ATTR_RDONLY */
-/** Takes MOUNT_ATTR_NODEV away. */
-int mount_allow_devices(int mount, struct err *e);
+/** Takes MOUNT_ATTR_… away. */
+int mount_clear(int mount, uint64_t attributes, struct err *e);
 /** Maps the ids of a detached mount's files to those of the user namespace @userns (and below it, @recursive): id 1000
  *  on the disk is what 1000 is inside. Linux 5.12, and the file system's support. @name is for messages. */
 int mount_map_ids(int mount, int userns, bool recursive, const char *name, struct err *e);

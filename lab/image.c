@@ -11,9 +11,7 @@ void lab_image_clear(struct lab_image *i)
 {
     free(i->root);
     strv_free(i->volumes);
-    strv_free(i->entrypoint);
     strv_free(i->cmd);
-    strv_free(i->env);
     *i = (struct lab_image){0};
 }
 

@@ -8,6 +8,8 @@
  *     line.c            an exec line: natively, or by the node's own program
  *     mgmt.c            networks of the file, and the one for management
  *     stop.c            being asked to stop
+ *     inspect.c, save.c, routes.c   what a lab is like now
+ *     tester.c, test_run.c, test_choose.c, probe.c   its tests
  *     crew.c            worker processes, because an engine belongs to one process
  *     image.c, host_tree.c   from an image's name to a root directory
  *     record.c          what is on disk
@@ -76,7 +78,7 @@ char *lab_range_id(const struct lab *l);
 struct lab_image {
     char *root;   /**< absolute */
     strv volumes; /**< as `-v` takes them */
-    strv entrypoint, cmd, env;
+    strv cmd;
     bool host;
 };
 void lab_image_clear(struct lab_image *i);

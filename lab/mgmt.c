@@ -32,7 +32,7 @@ static bool needs_mgmt(const struct topology *t)
 
 /* ---- definitions -----------------------------------------------------------------------------*/
 
-static int take_subnets(char *const *texts, struct network *n, struct err *e)
+static int take_prefixes(char *const *texts, struct subnet *four, struct subnet *six, struct err *e)
 {
     int r = 0;
     strv_each (text, texts) {
@@ -40,20 +40,7 @@ static int take_subnets(char *const *texts, struct network *n, struct err *e)
         if (r == 0)
             r = subnet_parse(text, &s, e);
         if (r == 0)
-            *(s.address.family == AF_INET ? &n->subnet4 : &n->subnet6) = s;
-    }
-    return r;
-}
-
-static int take_ranges(char *const *texts, struct network *n, struct err *e)
-{
-    int r = 0;
-    strv_each (text, texts) {
-        struct subnet s;
-        if (r == 0)
-            r = subnet_parse(text, &s, e);
-        if (r == 0)
-            *(s.address.family == AF_INET ? &n->range4 : &n->range6) = s;
+            *(s.address.family == AF_INET ? four : six) = s;
     }
     return r;
 }
@@ -77,7 +64,7 @@ static int make_network(struct engine *engine, const struct topology *t,
     n.mtu = wanted->mtu;
     n.labels = strv_copy(wanted->labels);
     strv_add_take(&n.labels, xasprintf("netctr.lab=%s", t->name));
-    int r = take_subnets(wanted->subnets, &n, e);
+    int r = take_prefixes(wanted->subnets, &n.subnet4, &n.subnet6, e);
     take_gateways(wanted->gateways, &n);
     if (r == 0)
         r = engine_network_create(engine, &n, wanted->ipv6, e);
@@ -130,9 +117,9 @@ static int make_mgmt(struct engine *engine, const struct topology *t, struct lab
     if (r < 0)
         return r;
     _cleanup_network_ struct network present = {0};
-    r = take_subnets(m->subnets, &n, e);
+    r = take_prefixes(m->subnets, &n.subnet4, &n.subnet6, e);
     if (r == 0)
-        r = take_ranges(m->ranges, &n, e);
+        r = take_prefixes(m->ranges, &n.range4, &n.range6, e);
     if (r < 0)
         return r;
     take_gateways(m->gateways, &n);

@@ -191,7 +191,8 @@ static int add_gateway(struct rt *rt, struct iproute *ip, const struct ip *gatew
         return r;
     _cleanup_free_ char *text = ip_text(gateway), *output = NULL;
     if (!s.index)
-        return err_say(e, -ENETUNREACH, "gateway %s is on none of its links", text);
+        return err_say(e, -ENETUNREACH, "gateway %s is not in the subnet of any of its links",
+                       text);
     /* One of `networks` may have made a default route already. */
     char *const line[] = {"ip", "route", "replace", "default", "via", text, NULL};
     int status;

@@ -45,11 +45,10 @@ static void add_labels(const struct topology *t, const struct lab *l, size_t nod
     strv_add_take(&s->labels, xasprintf("netctr.lab.id=%s", l->id));
 }
 
-static int add_environment(const struct topology *t, size_t node, const struct lab_image *image,
-                           struct spec *s, struct err *e)
+static int add_environment(const struct topology *t, size_t node, struct spec *s, struct err *e)
 {
     const struct lab_node *n = &t->nodes[node];
-    _cleanup_strv_ strv entries = strv_copy(image->env);
+    _cleanup_strv_ strv entries = NULL;
     strv_add_take(&entries, xasprintf("CLAB_INTFS=%zu", count_links(t, node)));
     strv_each (entry, n->env)
         strv_add(&entries, entry);
@@ -63,10 +62,9 @@ static int add_environment(const struct topology *t, size_t node, const struct l
 
 static void add_command(const struct lab_node *n, const struct lab_image *image, struct spec *s)
 {
-    char *const *first = n->has_entrypoint ? n->entrypoint : image->entrypoint;
-    /* As in docker: another entrypoint drops the image's arguments. */
+    /* As in docker: an entrypoint drops what the image runs. */
     char *const *rest = n->has_cmd ? n->cmd : n->has_entrypoint ? NULL : image->cmd;
-    strv_each (word, first)
+    strv_each (word, n->entrypoint)
         strv_add(&s->argv, word);
     strv_each (word, rest)
         strv_add(&s->argv, word);
@@ -161,7 +159,7 @@ static int compose(const struct topology *t, const struct lab *l, size_t node,
     add_labels(t, l, node, s);
     add_caps(n, q);
     add_sysctls(n, s);
-    int r = add_environment(t, node, image, s, e);
+    int r = add_environment(t, node, s, e);
     if (r == 0)
         r = add_volumes(n, image, s, e);
     if (r == 0)

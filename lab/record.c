@@ -29,7 +29,6 @@ void lab_clear(struct lab *l)
         free(m->name);
         free(m->long_name);
         free(m->sandbox);
-        free(m->container);
     }
     free(l->members);
     close_fd(l->dir);

@@ -55,9 +55,9 @@ enum plan_mount_flag {
     /** Mounted when the process is in its network namespace, whose view sysfs shows. The host's files are out of reach
      *  by then: neither SOURCE_PATH nor SOURCE_FD. Implies MOUNT_REAL. */
     MOUNT_LATE = 16,
-    MOUNT_HOST_IDS = 128, /**< of SOURCE_PATH: its ids are not mapped */
-    MOUNT_WRITABLE = 64,  /**< of SOURCE_TARGET: though what is around it is read-only */
     MOUNT_OPTIONAL = 32,  /**< left out if the target is missing, or the kernel refuses it */
+    MOUNT_WRITABLE = 64,  /**< of SOURCE_TARGET: though what is around it is read-only */
+    MOUNT_HOST_IDS = 128, /**< of SOURCE_PATH: its ids are not mapped */
 };
 /** One of a list, which is mounted in its order. A missing target is made; that of SOURCE_TARGET and SOURCE_MASK is
  *  not: those are left out. */

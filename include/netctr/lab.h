@@ -22,7 +22,6 @@ struct lab_member {
     char *name;      /**< as in the file */
     char *long_name; /**< of its container, "clab-LAB-NODE" */
     char *sandbox;   /**< id; NULL: it uses the network of the host or of another container */
-    char *container; /**< id; NULL: it is a switch */
     enum lab_kind kind;
 };
 struct lab {

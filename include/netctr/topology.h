@@ -186,8 +186,8 @@ struct lab_test {
     strv argv;               /**< TEST_EXEC */
     int status;              /**< TEST_EXEC: expected exit status */
     char *contains;          /**< TEST_EXEC: what its output must contain; NULL: anything */
-    unsigned within_ms;      /**< it may take this long until it is true. For `fails`: it must stay false for this long after it has
-                              *   become false. 0: once, with the usual patience of one probe */
+    unsigned within_ms;      /**< it may take this long until it passes. For `fails`: until it is not reached any more, and one
+                              *   probe later still is not. 0: once, with the usual patience of one probe */
     enum lab_event after;
     size_t after_node;       /**< its node */
     char *after_interface;   /**< AFTER_LINK_…: the interface of that node */

@@ -126,10 +126,10 @@ char *path_resolve(const char *dir, const char *path)
             continue;
         }
         clean[size] = '/';
-        strcpy(clean + size + 1, part);
+        memcpy(clean + size + 1, part, strlen(part) + 1); /* what `..` left behind it goes */
         size += strlen(part) + 1;
     }
     if (!size)
-        strcpy(clean, "/");
+        clean[0] = '/';
     return clean;
 }

@@ -197,7 +197,7 @@ topology:
   links:
     - {endpoints: ["a:eth1", "b:eth1"], ipv4: [10.1.0.1/24, 10.1.0.2/24]}
 END
-    assert_error 'netctr: node `b`: gateway 10.9.9.9 is on none of its links' 125 netctr lab up "$file"
+    assert_error 'netctr: node `b`: gateway 10.9.9.9 is not in the subnet of any of its links' 125 netctr lab up "$file"
     assert_clean
     sed -i 's/gateway: 10.9.9.9/cmd: \/nosuch/' "$file"
     assert_status 127 netctr lab up "$file" 2>/dev/null
