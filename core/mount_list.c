@@ -145,7 +145,7 @@ static int mount_real(struct mount_list *m, const struct plan_mount *p, int moun
         return 0;
     int r = place < 0 ? place : mount_attach(mount, place, p->target, e);
     if (r == 0 && p->what == SOURCE_DEVICES)
-        r = dev_fill(mount, m->prepared ? m->prepared->nodes : NULL, &m->null, e);
+        r = dev_fill(mount, m->prepared, &m->null, e);
     return r == 0 && p->what == SOURCE_DEVICES ? place_of(mount, &m->places.devices, e) : r;
 }
 

@@ -10,6 +10,7 @@
  */
 #include "prepare.h"
 
+#include "dev.h"
 #include "mounts.h"
 #include "root_mount.h"
 #include "source.h"
@@ -72,14 +73,6 @@ static int show_whole(int scratch, struct err *e)
     return 0;
 }
 
-static bool has_devices(const struct plan *s)
-{
-    for (size_t i = 0; i < s->mount_count; i++)
-        if (s->mounts[i].what == SOURCE_DEVICES)
-            return true;
-    return false;
-}
-
 /* For all that has to be attached: a directory beside the plan's files, which costs less than a file system. The child
  * enters it, so its mode is 755. */
 static int make_scratch_beside(const struct plan *s, int place, int files, struct err *e)
@@ -108,20 +101,19 @@ static int make_scratch(const struct plan *s, int place, int files, struct err *
     return r < 0 ? r : take_fd(scratch);
 }
 
-static int prepare_kernels(const struct plan *s, int scratch, struct prepared *out, struct err *e)
-{
-    int r = show_whole(scratch, e);
-    return r == 0 && has_devices(s) ? dev_nodes(scratch, id_map_root_uid(&s->ids),
-                                                id_map_root_gid(&s->ids), out->nodes, e)
-                                    : r;
-}
-
 static int prepare_files(const struct plan *s, int files, struct prepared *out, struct err *e)
 {
     int r = 0;
     for (size_t i = 0; r >= 0 && i < s->file_count; i++)
         r = out->files[i] = source_file(files, s->files[i].name, e);
     return r < 0 ? r : 0;
+}
+
+static int prepare_mount(const struct plan *s, const struct plan_mount *m, struct err *e)
+{
+    return m->what == SOURCE_DEVICES
+               ? dev_new_with_nodes(id_map_root_uid(&s->ids), id_map_root_gid(&s->ids), e)
+               : source_mount(m, s->namespaces[PLAN_USER].fd, e);
 }
 
 static int attach_all(const struct plan *s, int scratch, const struct prepared *p, struct err *e)
@@ -142,22 +134,20 @@ int prepare_mounts(const struct plan *s, int files, struct prepared *out, struct
     *out = (struct prepared){.root = -1, .mounts = xcalloc(s->mount_count + 1, sizeof(int))};
     for (size_t i = 0; i < s->mount_count; i++)
         out->mounts[i] = -1;
-    for (size_t i = 0; i < DEV_NODES; i++)
-        out->nodes[i] = -1;
     int r = apart(e);
     _cleanup_close_ int place =
         r < 0 ? -1 : source_open("directory", s->mount_point, O_DIRECTORY, e);
     if (place < 0)
         return r < 0 ? r : place;
     _cleanup_close_ int scratch = make_scratch(s, place, files, e);
-    r = scratch < 0 ? scratch : prepare_kernels(s, scratch, out, e);
+    r = scratch < 0 ? scratch : show_whole(scratch, e);
     if (r == 0)
         r = prepare_files(s, files, out, e);
     if (r == 0)
         r = out->root = root_mount(s, place, e);
     for (size_t i = 0; r >= 0 && i < s->mount_count; i++)
-        if (s->mounts[i].what == SOURCE_PATH)
-            r = out->mounts[i] = source_mount(&s->mounts[i], s->namespaces[PLAN_USER].fd, e);
+        if (s->mounts[i].what == SOURCE_PATH || s->mounts[i].what == SOURCE_DEVICES)
+            r = out->mounts[i] = prepare_mount(s, &s->mounts[i], e);
     return r < 0 ? r : attach_all(s, scratch, out, e);
 }
 

@@ -1,14 +1,11 @@
 /* What the host's side mounts for a child in another user namespace. Private to core/. */
 #pragma once
 
-#include "dev.h"
-
 #include <netctr/core.h>
 
 struct prepared {
-    int root;             /**< a mount of the root directory */
-    int *mounts;          /**< one for each of the plan's mounts; -1: the child makes it */
-    int nodes[DEV_NODES]; /**< -1: the plan has no SOURCE_DEVICES */
+    int root;    /**< a mount of the root directory */
+    int *mounts; /**< one for each of the plan's mounts; -1: the child makes it */
     int files[PLAN_FILES_MAX];
 };
 /** In a process that may: it gets a mount namespace of its own, where the detached mount @files (-1: none) is attached.
