@@ -132,20 +132,68 @@ int lab_wait_exit(struct engine *engine, const struct lab_member *m, struct err 
 
 /* ---- lines -----------------------------------------------------------------------------------*/
 
+static const char *is_missing(const char *word)
+{
+    static const struct {
+        const char *word, *feature;
+    } features[] = {{"vlan_filtering", "VLAN filtering on bridges"},
+                    {"vlan", "VLANs"},
+                    {"vid", "VLAN filtering on bridges"},
+                    {"vrf", "VRFs"},
+                    {"vxlan", "VXLAN"},
+                    {"dummy", "dummy interfaces"},
+                    {"bond", "bonding"},
+                    {"wireguard", "WireGuard"},
+                    {"gre", "GRE tunnels"},
+                    {"gretap", "GRE tunnels"},
+                    {"ipip", "IP-in-IP tunnels"},
+                    {"sit", "SIT tunnels"},
+                    {"ipvlan", "ipvlan"},
+                    {"macvlan", "macvlan"},
+                    {"macsec", "MACsec"},
+                    {"netem", "netem"}};
+    for (size_t i = 0; i < ARRAY_LEN(features); i++)
+        if (streq(word, features[i].word))
+            return features[i].feature;
+    return NULL;
+}
+
+/* What the tools say of a feature that the kernel was built without does not name it. */
+static char *missing_feature(const struct lab_exec *line, const char *output)
+{
+    static const char *const signs[] = {"Operation not supported", "Unknown device type",
+                                        "qdisc kind is unknown"};
+    bool unsupported = false;
+    for (size_t i = 0; i < ARRAY_LEN(signs); i++)
+        unsupported = unsupported || strstr(output, signs[i]);
+    strv_each (word, line->argv) {
+        const char *feature = unsupported ? is_missing(word) : NULL;
+        if (feature)
+            return xasprintf(" (this kernel has no %s)", feature);
+    }
+    return NULL;
+}
+
+static char *shell_word(const struct lab_exec *line)
+{
+    strv_each (word, line->argv)
+        if (streq(word, "|") || streq(word, "&&") || streq(word, "||") || streq(word, ">") ||
+            streq(word, ">>") || streq(word, ";"))
+            return xasprintf(" (no shell reads `%s`: write it as `sh -c '…'`)", word);
+    return NULL;
+}
+
 static void note_failure(const struct lab_exec *line, int status, const char *output, strv *notes)
 {
     _cleanup_free_ char *text = xstrndup(output ? output : "", SHOWN_MAX);
     size_t end = strlen(text);
     while (end && (text[end - 1] == '\n' || text[end - 1] == '\r'))
         text[--end] = '\0';
-    _cleanup_free_ char *shell = NULL;
-    strv_each (word, line->argv)
-        if (!shell && (streq(word, "|") || streq(word, "&&") || streq(word, "||") ||
-                       streq(word, ">") || streq(word, ">>") || streq(word, ";")))
-            shell = xasprintf(" (no shell reads `%s`: write it as `sh -c '…'`)", word);
-    strv_add_take(notes,
-                  xasprintf("line %u: `%s` ended with %d%s%s%s", line->place.line, line->line,
-                            status, *text ? ": " : "", text, shell ? shell : ""));
+    _cleanup_free_ char *hint = shell_word(line);
+    if (!hint)
+        hint = missing_feature(line, text);
+    strv_add_take(notes, xasprintf("line %u: `%s` ended with %d%s%s%s", line->place.line,
+                                   line->line, status, *text ? ": " : "", text, hint ? hint : ""));
 }
 
 static int try_natively(struct engine *engine, const struct lab_member *m, struct iproute **native,

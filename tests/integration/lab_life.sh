@@ -281,3 +281,23 @@ out_of_reach() {
     umount /usr/local/share
 }
 t 'root in a node has no power over the host' out_of_reach
+
+# `ip` does not say what is missing.
+names_what_the_kernel_lacks() {
+    local file=$tmp/lacks.clab.yml said lacks=no
+    cat >"$file" <<'END'
+name: lacks
+topology:
+  nodes:
+    a: {kind: linux, image: host, exec: [ip link add br9 type bridge vlan_filtering 1]}
+END
+    unshare -n ip link add b type bridge vlan_filtering 1 2>/dev/null || lacks=yes
+    said=$(lab up "$file" 2>&1) || fail "$said"
+    if [ $lacks = yes ]; then
+        assert_contains "$said" '(this kernel has no VLAN filtering on bridges)'
+    else
+        assert_lacks "$said" 'this kernel has no'
+    fi
+    lab down lacks >/dev/null
+}
+t 'a line fails for want of a feature of the kernel: it is named' names_what_the_kernel_lacks
