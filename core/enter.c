@@ -288,6 +288,17 @@ static void hold_terminal(const struct command *c, int up, bool detached)
     }
 }
 
+/* The command is our child, so its pid stays its own until reap_all(). It leads its session (stub.c). */
+static void end_with_caller(const struct command *c, int up)
+{
+    struct pollfd p[] = {{.fd = c->pidfd, .events = POLLIN}, {.fd = up, .events = POLLIN}};
+    while (poll(p, ARRAY_LEN(p), -1) < 0 && errno == EINTR) {}
+    if (p[0].revents)
+        return;
+    (void)kill(-c->pid, SIGKILL);
+    (void)pidfd_signal(c->pidfd, SIGKILL);
+}
+
 /* Reaps all children, including processes that the command made with CLONE_PARENT, and a command that was killed
  * before it ran, which a tracer may hold back. */
 static void reap_all(const struct command *c, int up)
@@ -320,6 +331,8 @@ static _Noreturn void run_keeper(struct joining *j, int up)
     (void)let_go(r < 0 ? -1 : up, &c);
     if (r == 0 && c.terminal >= 0)
         hold_terminal(&c, up, j->request->detached);
+    else if (r == 0 && j->request->ends_with_caller)
+        end_with_caller(&c, up);
     reap_all(&c, r < 0 ? -1 : up);
     _exit(r < 0 ? EXIT_NETCTR : 0);
 }

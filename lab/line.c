@@ -94,7 +94,8 @@ struct inside {
 static int run_inside(void *arg, struct err *e)
 {
     struct inside *in = arg;
-    const struct exec_request request = {.argv = (strv)in->argv, .user = "0"};
+    const struct exec_request request = {
+        .argv = (strv)in->argv, .user = "0", .ends_with_caller = true};
     return engine_exec(in->engine, in->record, &request, e);
 }
 

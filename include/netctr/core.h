@@ -434,6 +434,7 @@ struct exec_request {
     bool
         tty; /**< the streams are a terminal of the container's own; with @interactive ours is raw meanwhile */
     bool detached;
+    bool ends_with_caller; /**< a caller that is killed takes the command and its process group with it */
     struct detach_keys keys; /**< of a terminal on our stdin */
 };
 /** Runs a command in a running container: @pid and @pid_start name its init, @plan is what it was made from. Copies
