@@ -127,6 +127,39 @@ static int find_owner(struct monitor *m, const char *name, struct record *out, s
     return code;
 }
 
+/* A pinned sandbox lives on when the container ends: a lab's node. */
+static int join_pinned(struct monitor *m, const char *id, struct err *e)
+{
+    _cleanup_sandbox_record_ struct sandbox_record r = {.dir = -1};
+    int code = sandbox_find(engine_sandboxes(m->engine), id, &r, e);
+    if (code == -ENOENT || (code == 0 && r.state != SANDBOX_LIVES)) {
+        err_say(e, -ESRCH, "sandbox %s does not exist any more", id);
+        err_hint(e, "`netctr lab up` brings the lab of a node up");
+        return -ESRCH;
+    }
+    if (code == 0 && r.life != SANDBOX_PINNED)
+        code = err_say(e, -EINVAL, "sandbox %s belongs to a container", id);
+    return code == 0 ? sandbox_join_pinned(m->sandbox, &r, e) : code;
+}
+
+/* The pinned sandbox that a container is in, also by others. The caller frees; NULL: none. */
+static char *find_pinned(struct monitor *m, const struct spec *s)
+{
+    enum { HOPS_MAX = 16 };
+    _cleanup_record_ struct record r = {0};
+    for (int hops = 0; hops < HOPS_MAX && s->network; hops++) {
+        const char *in = skip_prefix(s->network, NETWORK_OF_SANDBOX), *of = network_owner(s);
+        if (in || !of)
+            return xstrdup(in);
+        _cleanup_free_ char *owner = xstrdup(s->network_of ? s->network_of : of);
+        record_clear(&r);
+        if (engine_find(m->engine, owner, &r, NULL) < 0)
+            return NULL;
+        s = &r.spec;
+    }
+    return NULL;
+}
+
 /* The sandbox of the container @name, which lives also if others share it and the container has ended. */
 static int share(struct monitor *m, const char *name, struct sandbox_request *request,
                  struct err *e)
@@ -139,6 +172,11 @@ static int share(struct monitor *m, const char *name, struct sandbox_request *re
     name = r.spec.name;
     if (r.spec.network_mode == NETWORK_HOST && r.status == STATUS_RUNNING)
         return err_say(e, -EINVAL, "container `%s` has no network of its own", name);
+    _cleanup_free_ char *pinned = find_pinned(m, &r.spec);
+    if (pinned) {
+        m->sandbox = sandbox_new(engine_sandboxes(m->engine), request);
+        return join_pinned(m, pinned, e);
+    }
     _cleanup_close_ int dir = store_live_dir(&m->engine->store, r.spec.name);
     _cleanup_free_ char *id = engine_sandbox_id(dir, r.spec.id);
     /* That of a first run may be half made; a later run has that of the one before. */
@@ -163,21 +201,6 @@ static int open_path(struct monitor *m, const char *path, struct err *e)
     if (netns >= 0)
         sandbox_join(m->sandbox, netns, -1);
     return netns < 0 ? netns : 0;
-}
-
-/* A pinned sandbox lives on when the container ends: a lab's node. */
-static int join_pinned(struct monitor *m, const char *id, struct err *e)
-{
-    _cleanup_sandbox_record_ struct sandbox_record r = {.dir = -1};
-    int code = sandbox_find(engine_sandboxes(m->engine), id, &r, e);
-    if (code == -ENOENT || (code == 0 && r.state != SANDBOX_LIVES)) {
-        err_say(e, -ESRCH, "sandbox %s does not exist any more", id);
-        err_hint(e, "`netctr lab up` brings the lab of a node up");
-        return -ESRCH;
-    }
-    if (code == 0 && r.life != SANDBOX_PINNED)
-        code = err_say(e, -EINVAL, "sandbox %s belongs to a container", id);
-    return code == 0 ? sandbox_join_pinned(m->sandbox, &r, e) : code;
 }
 
 int pair_record(struct monitor *m, struct err *e)
@@ -222,9 +245,8 @@ static void describe_pinned(struct monitor *m, const char *id)
     sandbox_endpoints(engine_sandboxes(m->engine), id, &all);
     for (size_t i = 0; i < all.count; i++) {
         const struct endpoint *ep = &all.items[i];
-        const struct port_mapping_reach reach = {.ipv4 = ep->address4.family,
-                                                 .ipv6 = ep->address6.family,
-                                                 .routed = ep->routed};
+        const struct port_mapping_reach reach = {
+            .ipv4 = ep->address4.family, .ipv6 = ep->address6.family, .routed = ep->routed};
         for (size_t k = 0; k < ep->port_mappings.count; k++)
             port_mapping_texts(&ep->port_mappings.items[k], &reach, &monitor_spec(m)->published);
     }

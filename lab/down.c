@@ -39,30 +39,58 @@ static int stop_program(struct engine *engine, const struct taking *x, const str
     return r.status == STATUS_EXITED ? 0 : engine_stop(engine, &r, MARK_END_ASKED, 0, e);
 }
 
-/* Who is in a node's sandbox, besides its program? */
-struct guest {
-    const char *network;
-    char *name;
+/* ---- guests ----------------------------------------------------------------------------------*/
+
+/* Containers that may be in the network of a node without being the lab's. */
+struct guests {
+    const struct lab *l;
+    strv names;
 };
 
-static int look_at_guest(const struct record *r, void *arg)
+static int collect_guest(const struct record *r, void *arg)
 {
-    struct guest *g = arg;
-    if (!g->name && r->status != STATUS_EXITED && streq(r->spec.network, g->network))
-        g->name = xstrdup(r->spec.name);
+    struct guests *g = arg;
+    if (r->status == STATUS_RUNNING && !is_ours(g->l, r) && r->spec.network &&
+        (skip_prefix(r->spec.network, NETWORK_OF_SANDBOX) ||
+         skip_prefix(r->spec.network, NETWORK_OF)))
+        strv_add(&g->names, r->spec.name);
     return 0;
 }
 
-static void name_guest(struct engine *engine, const struct lab_member *m, struct err *e)
+/* Both are held open, so the inode says it. */
+static bool is_same_netns(int a, int b)
 {
-    _cleanup_free_ char *network = xasprintf(NETWORK_OF_SANDBOX "%s", m->sandbox);
-    struct guest g = {.network = network};
-    if (engine_each(engine, look_at_guest, &g, NULL) == 0 && g.name) {
-        err_clear(e);
-        err_say(e, -EBUSY, "container `%s`, which is not the lab's, uses its network", g.name);
-        err_hint(e, "`netctr rm -f %s` removes it", g.name);
-    }
-    free(g.name);
+    struct stat x, y;
+    return a >= 0 && b >= 0 && fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
+static int refuse_guest(struct engine *engine, const struct lab_member *m, const char *name,
+                        struct err *e)
+{
+    _cleanup_record_ struct record r = {0};
+    if (!m->sandbox || engine_find(engine, name, &r, NULL) < 0) /* it has ended meanwhile */
+        return 0;
+    _cleanup_close_ int its = netns_of_process(r.pid, r.pid_start),
+                        own = its < 0 ? -1 : lab_netns(engine, m, NULL);
+    if (!is_same_netns(its, own))
+        return 0;
+    err_say(e, -EBUSY, "node `%s`: container `%s`, which is not the lab's, uses its network",
+            m->name, name);
+    err_hint(e, "`netctr rm -f %s` removes it", name);
+    return -EBUSY;
+}
+
+/* -EBUSY with a text: there is one. The walk holds a lock, so containers are looked at after it. */
+static int refuse_guests(struct engine *engine, const struct lab *l, struct err *e)
+{
+    struct guests g = {.l = l};
+    int r = engine_each(engine, collect_guest, &g, e);
+    strv_each (name, g.names)
+        for (size_t i = 0; r == 0 && i < l->member_count; i++)
+            r = refuse_guest(engine, &l->members[i], name, e);
+    strv_free(g.names);
+    return r;
 }
 
 static int work(struct engine *engine, size_t job, void *arg, strv *notes, struct err *e)
@@ -73,8 +101,6 @@ static int work(struct engine *engine, size_t job, void *arg, strv *notes, struc
     int r = 0;
     if (x->sandboxes && m->sandbox) {
         r = sandbox_destroy(engine_sandboxes(engine), m->sandbox, e);
-        if (r == -EBUSY)
-            name_guest(engine, m, e);
     } else if (!x->sandboxes && m->kind == LAB_LINUX)
         r = stop_program(engine, x, m, e);
     if (r < 0)
@@ -272,6 +298,8 @@ int lab_down(struct engine *engine, const char *name, const struct lab_options *
     }
     if (r == 0 && l.damaged)
         r = lab_recover(engine, &l, e);
+    if (r == 0)
+        r = refuse_guests(engine, &l, e);
     if (r < 0)
         return r;
     lab_block_signals(&stopping, &before);
