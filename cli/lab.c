@@ -53,6 +53,8 @@ static const struct other_name others[] = {
     {"start", "did you mean `netctr lab up`?"},
     {"stop", "`lab down` removes a lab (`netctr lab down --help`)"},
     {"list", "did you mean `netctr lab ls`?"},
+    {"apply", "`netctr lab up --reconfigure` makes the lab again from its changed file"},
+    {"redeploy", "did you mean `netctr lab up --reconfigure`?"},
     {NULL, NULL},
 };
 

@@ -25,6 +25,10 @@ int lab_read(const struct lab_choice *c, const char *word, const struct topology
 int lab_choose(struct engine *engine, const struct lab_choice *c, const char *word, struct lab *out,
                struct err *e);
 
+/** After -ENOENT: says so if @word, which should be a node of @l, is a lab. @usage: "restart" or "exec". */
+void lab_hint_name(struct engine *engine, const struct lab_choice *c, const struct lab *l,
+                   const char *word, const char *usage, struct err *e);
+
 int lab_up_command(const struct cli *cli, const struct command *command, int argc, char **argv,
                    struct err *e);
 int lab_down_command(const struct cli *cli, const struct command *command, int argc, char **argv,

@@ -62,6 +62,8 @@ int lab_read(const struct lab_choice *c, const char *word, const struct topology
     if (r < 0)
         return r;
     r = read_file_at(AT_FDCWD, path, TEXT_MAX, text, size);
+    if (r == -EINVAL) /* a pipe, a socket, a device */
+        return err_say(e, r, "topology file `%s` is not a regular file", path);
     if (r < 0)
         return err_set(e, r, "read topology file `%s`", path);
     r = topology_parse(*text, *size, path, o, out, &faults, e);
@@ -111,6 +113,17 @@ static int only_lab(struct engine *engine, struct lab *out, struct err *e)
     err_hint(e, only.count ? "name one: `netctr lab ls` lists them"
                            : "`netctr lab up FILE` brings one up");
     return -ENOENT;
+}
+
+void lab_hint_name(struct engine *engine, const struct lab_choice *c, const struct lab *l,
+                   const char *word, const char *usage, struct err *e)
+{
+    _cleanup_lab_ struct lab named = {.dir = -1, .lock = -1};
+    if (e->code != -ENOENT || !word || c->name || c->topo || lab_member(l, word) ||
+        lab_find(engine, word, &named, NULL) < 0)
+        return;
+    err_say(e, -ENOENT, "`%s` is a lab, not a node", word);
+    err_hint(e, "`netctr lab %s -n %s%s`", usage, word, streq(usage, "exec") ? " NODE …" : "");
 }
 
 int lab_choose(struct engine *engine, const struct lab_choice *c, const char *word, struct lab *out,

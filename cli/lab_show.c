@@ -206,6 +206,8 @@ int lab_exec_command(const struct cli *cli, const struct command *command, int a
         code = lab_choose(&engine, &choice, NULL, &l, e);
     if (code == 0)
         code = find_node(&engine, &l, argv[first], &r, e);
+    if (code < 0)
+        lab_hint_name(&engine, &choice, &l, argv[first], "exec", e);
     if (code == 0 && !q.detached)
         code = check_terminal(q.tty, q.interactive, e);
     if (code < 0)

@@ -186,5 +186,9 @@ int lab_restart_command(const struct cli *cli, const struct command *command, in
         r = cli_engine(cli, &engine, e);
     if (r == 0)
         r = lab_choose(&engine, &choice, NULL, &l, e);
-    return r < 0 ? r : lab_restart(&engine, &l, first < argc ? argv + first : NULL, seconds, e);
+    if (r == 0)
+        r = lab_restart(&engine, &l, first < argc ? argv + first : NULL, seconds, e);
+    if (r < 0)
+        lab_hint_name(&engine, &choice, &l, argv[first], "restart", e);
+    return r;
 }

@@ -3,7 +3,8 @@
  *     up.c, down.c      the transaction
  *     steps.c           which step of which node may begin: programs, exec lines, health
  *     node.c            one node's sandbox, its management interface and networks
- *     wire.c            links and switches
+ *     wire.c            links
+ *     switch.c          bridges: of switches, and inside nodes
  *     program.c         a node's container: image, environment, binds
  *     line.c            an exec line: natively, or by the node's own program
  *     mgmt.c            networks of the file, and the one for management
@@ -59,6 +60,7 @@ void lab_release_signals(void);
 
 /* ---- record.c --------------------------------------------------------------------------------*/
 
+#define LABS "labs" /* in ROOT */
 /** Makes ROOT/labs/NAME and takes its lock, or that of a lab which exists. -EBUSY with a text: a process changes it.
  *  @out->damaged: the directory was there without a record; lab_recover() finds what belongs to it. */
 int lab_claim(struct engine *engine, const char *name, struct lab *out, bool *existed,
@@ -115,12 +117,20 @@ int node_make(struct engine *engine, const struct topology *t, const struct lab 
 int node_settle(struct engine *engine, const struct topology *t, const struct lab *l, size_t node,
                 struct err *e);
 
+/* ---- switch.c --------------------------------------------------------------------------------*/
+
+/** The interface of a switch to which all its ports belong. */
+#define SWITCH_DEVICE "br0"
+/** Makes the bridge of a switch, or of one inside a node, and sets it up. */
+int bridge_make(const struct lab *l, const struct lab_node *n, const char *name, int netns,
+                struct err *e);
+/** Makes the bridges inside nodes. */
+int inner_bridges_make(struct engine *engine, const struct topology *t, const struct lab *l,
+                       struct err *e);
+
 /* ---- wire.c ----------------------------------------------------------------------------------*/
 
 int wires_make(struct engine *engine, const struct topology *t, const struct lab *l, struct err *e);
-/** The interface of a switch to which all its ports belong. */
-#define SWITCH_DEVICE "br0"
-
 /* ---- program.c -------------------------------------------------------------------------------*/
 
 /** Starts the node's container, which is made first if there is none. */

@@ -4,6 +4,7 @@
 #include "lab.h"
 
 #include <errno.h>
+#include <sys/file.h>
 
 #define MGMT_LABEL "netctr.lab.mgmt"
 #define MGMT_NETWORK "clab"
@@ -28,6 +29,16 @@ static bool needs_mgmt(const struct topology *t)
             if (t->links[i].ends[k].what == END_MGMT)
                 return true;
     return false;
+}
+
+/* Labs share the management network: one lab must not find it unused, and remove it, after another one has found it. The
+ * directory of all labs stays as long as one of them holds this. */
+static int lock_mgmt(struct engine *engine, struct err *e)
+{
+    _cleanup_close_ int dir =
+        openat(engine->store.root_fd, LABS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = dir < 0 ? -errno : lock_fd(dir, LOCK_EX);
+    return r < 0 ? err_set(e, r, "lock the management network of labs") : take_fd(dir);
 }
 
 /* ---- definitions -----------------------------------------------------------------------------*/
@@ -112,6 +123,7 @@ static int make_mgmt(struct engine *engine, const struct topology *t, struct lab
     n.no_default_route = true; /* node.c adds one that gives way to every other */
     n.internal = m->no_outside;
     n.mtu = m->mtu;
+    n.bridge = xstrdup(m->bridge);
     strv_add(&n.labels, MGMT_LABEL "=1");
     int r = engine_net(engine, &net, e);
     if (r < 0)
@@ -135,17 +147,26 @@ static int make_mgmt(struct engine *engine, const struct topology *t, struct lab
     return r;
 }
 
+/* From here on, its record tells other labs that it uses the network. */
+static int claim_mgmt(struct engine *engine, const struct topology *t, struct lab *l, struct err *e)
+{
+    _cleanup_close_ int lock = lock_mgmt(engine, e);
+    if (lock < 0)
+        return lock;
+    l->mgmt = xstrdup(t->mgmt.network ? t->mgmt.network : MGMT_NETWORK);
+    int r = lab_save(l, e);
+    return r == 0 ? make_mgmt(engine, t, l, e) : r;
+}
+
 int lab_networks_make(struct engine *engine, const struct topology *t, struct lab *l, struct err *e)
 {
     int r = 0;
     for (size_t i = 0; i < t->network_count; i++)
         strv_add_take(&l->networks, lab_network_name(t, t->networks[i].name));
-    if (needs_mgmt(t))
-        l->mgmt = xstrdup(t->mgmt.network ? t->mgmt.network : MGMT_NETWORK);
-    r = lab_save(l, e);
+    r = needs_mgmt(t) ? claim_mgmt(engine, t, l, e) : lab_save(l, e);
     for (size_t i = 0; r == 0 && i < t->network_count; i++)
         r = make_network(engine, t, &t->networks[i], e);
-    return r == 0 && l->mgmt ? make_mgmt(engine, t, l, e) : r;
+    return r;
 }
 
 /* ---- removed ---------------------------------------------------------------------------------*/
@@ -178,7 +199,8 @@ static int remove_mgmt(struct engine *engine, const struct lab *l, const char *n
     struct users users = {.but = l, .network = name};
     struct net *net;
     _cleanup_network_ struct network n = {0};
-    int r = engine_net(engine, &net, e);
+    _cleanup_close_ int lock = lock_mgmt(engine, e);
+    int r = lock < 0 ? lock : engine_net(engine, &net, e);
     if (r == 0)
         r = lab_each(engine, look_for_user, &users, e);
     if (r < 0 || users.used || network_load(net, name, &n, NULL) < 0 ||

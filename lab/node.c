@@ -15,39 +15,10 @@ static const struct sysctl of_nodes[] = {
     {"net/ipv6/conf/default/disable_ipv6", "0"},
     {NULL, NULL},
 };
-/* Frames that a switch forwards are none of iptables' business. Some kernels begin with 1 in each new namespace. */
 static const struct sysctl of_switches[] = {
-    {"net/bridge/bridge-nf-call-iptables", "0"},
-    {"net/bridge/bridge-nf-call-ip6tables", "0"},
-    {"net/bridge/bridge-nf-call-arptables", "0"},
     {"net/ipv6/conf/default/disable_ipv6", "1"}, /* its own interfaces have no addresses */
     {NULL, NULL},
 };
-
-/* ---- switches --------------------------------------------------------------------------------*/
-
-static int make_switch(const struct lab *l, const struct lab_node *n, int netns, struct err *e)
-{
-    _cleanup_rt_ struct rt *rt = NULL;
-    struct link link;
-    uint8_t mac[6] = {0xaa, 0xc1, 0xab};
-    _cleanup_free_ char *seed = xasprintf("%s/%s", l->name, n->name);
-    uint64_t hash = hash64(seed);
-    memcpy(mac + 3, &hash, 3);
-    int r = netns_open_rt(netns, &rt, e);
-    if (r < 0)
-        return r;
-    _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
-    rt_add_bridge(b, SWITCH_DEVICE, mac, 9500);
-    r = rt_commit(b, e);
-    if (r == 0 && (r = rt_get_link(rt, SWITCH_DEVICE, &link)) < 0)
-        return err_set(e, r, "find the bridge of switch `%s`", n->name);
-    if (r == 0) {
-        rt_set_up(b, link.index);
-        r = rt_commit(b, e);
-    }
-    return r;
-}
 
 /* ---- networks --------------------------------------------------------------------------------*/
 
@@ -137,7 +108,7 @@ static int fill(struct engine *engine, const struct topology *t, const struct la
     const bool is_switch = n->kind == LAB_BRIDGE;
     int r = netns_sysctls(sandbox_netns(sb), is_switch ? of_switches : of_nodes, e);
     if (r == 0 && is_switch)
-        return make_switch(l, n, sandbox_netns(sb), e);
+        return bridge_make(l, n, SWITCH_DEVICE, sandbox_netns(sb), e);
     if (r == 0)
         r = connect_networks(t, n, sb, e);
     if (r == 0 && node_is_managed(t, n))

@@ -50,6 +50,11 @@ static int add_environment(const struct topology *t, size_t node, struct spec *s
     const struct lab_node *n = &t->nodes[node];
     _cleanup_strv_ strv entries = NULL;
     strv_add_take(&entries, xasprintf("CLAB_INTFS=%zu", count_links(t, node)));
+    for (size_t i = 0; i < n->env_file_count; i++) {
+        int r = env_file_read(n->env_files[i].source, &entries, e);
+        if (r < 0)
+            return r;
+    }
     strv_each (entry, n->env)
         strv_add(&entries, entry);
     strv_each (entry, s->env)
@@ -108,15 +113,15 @@ static void add_sysctls(const struct lab_node *n, struct spec *s)
     }
 }
 
-static char *network_of(const struct lab *l, size_t node, const struct lab_node *n)
+static char *network_of(const struct topology *t, const struct lab *l, size_t node)
 {
-    if (n->network == NODE_HOST)
-        return xstrdup("host");
-    if (n->network != NODE_CONTAINER)
-        return xasprintf(NETWORK_OF_SANDBOX "%s", l->members[node].sandbox);
-    if (n->network_of_index == SIZE_MAX)
-        return xasprintf(NETWORK_OF "%s", n->network_of);
-    return xasprintf(NETWORK_OF_SANDBOX "%s", l->members[n->network_of_index].sandbox);
+    const struct lab_node *n = &t->nodes[node];
+    size_t owner = topology_network_owner(t, node);
+    if (owner != SIZE_MAX)
+        return xasprintf(NETWORK_OF_SANDBOX "%s", l->members[owner].sandbox);
+    while (n->network == NODE_CONTAINER && n->network_of_index != SIZE_MAX)
+        n = &t->nodes[n->network_of_index];
+    return n->network == NODE_HOST ? xstrdup("host") : xasprintf(NETWORK_OF "%s", n->network_of);
 }
 
 static int take_limits(const struct lab_node *n, struct spec *s, struct err *e)
@@ -143,7 +148,8 @@ static int compose(const struct topology *t, const struct lab *l, size_t node,
     const struct lab_node *n = &t->nodes[node];
     struct spec *s = &q->spec;
     s->name = xstrdup(l->members[node].long_name);
-    s->hostname = n->network == NODE_HOST ? NULL : xstrdup(n->hostname ? n->hostname : n->name);
+    _cleanup_free_ char *network = network_of(t, l, node);
+    s->hostname = streq(network, "host") ? NULL : xstrdup(n->hostname ? n->hostname : n->name);
     s->rootfs = xstrdup(image->root);
     s->user = xstrdup(n->user);
     s->detached = true;
@@ -154,7 +160,7 @@ static int compose(const struct topology *t, const struct lab *l, size_t node,
     s->dns = strv_copy(n->dns);
     s->dns_search = strv_copy(n->dns_search);
     s->dns_options = strv_copy(n->dns_options);
-    strv_add_take(&s->networks, network_of(l, node, n));
+    strv_add(&s->networks, network);
     add_command(n, image, s);
     add_labels(t, l, node, s);
     add_caps(n, q);

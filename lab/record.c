@@ -9,7 +9,6 @@
 #include <sys/file.h>
 #include <time.h>
 
-#define LABS "labs"
 #define RECORD "lab.json"
 #define TEXT "topology.yml"
 enum { LAB_SCHEMA = 1, TEXT_MAX = 8 << 20 };
@@ -63,7 +62,7 @@ void lab_plan(struct lab *l, const struct topology *t)
         m->name = xstrdup(n->name);
         m->long_name = topology_long_name(t, n->name);
         m->kind = n->kind;
-        if (n->kind == LAB_BRIDGE || has_sandbox(n))
+        if (has_sandbox(n)) /* a bridge inside a node has that node's */
             m->sandbox = xasprintf("%s-%zu", l->id, i);
     }
 }
@@ -129,12 +128,15 @@ static int take_member(const json_t *j, struct lab_member *m)
 {
     const char *name = json_str(j, "name"), *long_name = json_str(j, "container"),
                *sandbox = json_str(j, "sandbox");
-    if (!name || !long_name || !valid_name(long_name) || (sandbox && !valid_name(sandbox)))
+    const bool bridge = streq(json_str(j, "kind"), "bridge");
+    /* A bridge inside a node is named BRIDGE|NODE, and nothing on the host is named so. */
+    if (!name || !long_name || (!valid_name(long_name) && !(bridge && !sandbox)) ||
+        (sandbox && !valid_name(sandbox)))
         return -EBADMSG;
     *m = (struct lab_member){.name = xstrdup(name),
                              .long_name = xstrdup(long_name),
                              .sandbox = xstrdup(sandbox),
-                             .kind = streq(json_str(j, "kind"), "bridge") ? LAB_BRIDGE : LAB_LINUX};
+                             .kind = bridge ? LAB_BRIDGE : LAB_LINUX};
     return 0;
 }
 
@@ -255,6 +257,11 @@ int lab_topology(const struct lab *l, struct topology **out, struct err *e)
     struct topology_faults faults = {0};
     *out = NULL;
     int r = read_state_at(l->dir, TEXT, TEXT_MAX, &text, &size);
+    if (r == -EBADMSG) {
+        err_say(e, r, "`" TEXT "` of lab `%s` is damaged: it is not a regular file", l->name);
+        err_hint(e, "name the topology file, or remove the lab by `netctr lab down %s`", l->name);
+        return r;
+    }
     if (r < 0)
         return err_set(e, r, "read `" TEXT "` of lab `%s`", l->name);
     const struct topology_options o = {.name = l->name, .environ = environ, .skip_binds = true};
@@ -341,6 +348,11 @@ int lab_claim(struct engine *engine, const char *name, struct lab *out, bool *ex
     if (r < 0)
         return err_set(e, r, "open lab `%s`", name);
     r = out->lock = lock_file_at(out->dir, "lock", LOCK_EX | LOCK_NB);
+    if (r == -EISDIR || r == -ELOOP) {
+        err_say(e, r, "`%s/%s/lock` is not a regular file", engine->store.root, path);
+        err_hint(e, "remove it");
+        return r;
+    }
     if (r == -EWOULDBLOCK)
         return err_say(e, -EBUSY, "another command changes lab `%s` just now", name);
     struct stat st;

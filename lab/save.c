@@ -33,12 +33,28 @@ static bool is_state(const struct lab_exec *line)
     return false;
 }
 
-/* `ipv4` and `ipv6` of a link have room for one each. */
-static void add_more_addresses(const struct lab_interfaces *all, json_t *lines)
+/* Is @name a bridge inside the node? */
+static bool is_inner_bridge(const struct topology *t, const struct lab_node *n, const char *name)
+{
+    for (size_t i = 0; i < t->node_count; i++) {
+        _cleanup_free_ char *bridge = NULL;
+        if (!lab_node_is_inner(&t->nodes[i]) || &t->nodes[topology_network_owner(t, i)] != n)
+            continue;
+        bridge = topology_bridge_name(&t->nodes[i]);
+        if (streq(bridge, name))
+            return true;
+    }
+    return false;
+}
+
+/* `ipv4` and `ipv6` of a link have room for one each; a bridge inside the node has neither. */
+static void add_more_addresses(const struct topology *t, const struct lab_node *n,
+                               const struct lab_interfaces *all, json_t *lines)
 {
     for (size_t i = 0; i < all->count; i++) {
         const struct lab_interface *f = &all->items[i];
-        bool seen[2] = {false, false};
+        const bool inner = is_inner_bridge(t, n, f->name);
+        bool seen[2] = {inner, inner};
         for (size_t k = 0; !f->mgmt && k < f->address_count; k++) {
             const struct lab_address *a = &f->addresses[k];
             bool *first = &seen[a->ip.family == AF_INET6];
@@ -53,9 +69,11 @@ static void add_more_addresses(const struct lab_interfaces *all, json_t *lines)
     }
 }
 
-static int add_exec(struct engine *engine, const struct lab *l, const struct lab_member *m,
-                    const struct lab_node *n, json_t *out, struct err *e)
+static int add_exec(struct engine *engine, const struct lab *l, const struct topology *t,
+                    size_t node, json_t *out, struct err *e)
 {
+    const struct lab_member *m = &l->members[node];
+    const struct lab_node *n = &t->nodes[node];
     _cleanup_lab_interfaces_ struct lab_interfaces all = {0};
     _cleanup_rt_ struct rt *rt = NULL;
     json_t *lines = json_array();
@@ -66,7 +84,7 @@ static int add_exec(struct engine *engine, const struct lab *l, const struct lab
         r = netns < 0 ? netns : netns_open_rt(netns, &rt, e);
         if (r == 0)
             r = lab_interfaces(engine, l, m, &all, e);
-        add_more_addresses(&all, lines);
+        add_more_addresses(t, n, &all, lines);
         if (r == 0)
             r = lab_routes(rt, 0, &routes, e);
         strv_each (line, routes)
@@ -97,12 +115,17 @@ static void put_map(json_t *out, const char *key, char *const *entries)
 
 static void put_binds(json_t *out, const struct lab_node *n)
 {
-    json_t *binds = json_array(), *files = json_object();
+    json_t *binds = json_array(), *files = json_object(), *env_files = json_array();
     for (size_t i = 0; i < n->bind_count; i++)
         json_array_append_new(binds, json_sprintf("%s:%s%s", n->binds[i].source, n->binds[i].target,
                                                   n->binds[i].read_only ? ":ro" : ""));
     for (size_t i = 0; i < n->file_count; i++)
         json_put_str(files, n->files[i].target, n->files[i].source);
+    for (size_t i = 0; i < n->env_file_count; i++)
+        json_array_append_new(env_files, json_string(n->env_files[i].source));
+    if (n->env_file_count)
+        json_object_set(out, "env-files", env_files);
+    json_decref(env_files);
     if (n->bind_count)
         json_object_set(out, "binds", binds);
     if (n->file_count)
@@ -141,12 +164,15 @@ static void put_network(json_t *out, const struct lab_node *n)
         json_object_set_new(out, "network-mode", json_sprintf("container:%s", n->network_of));
 }
 
-static int put_node(struct engine *engine, const struct lab *l, const struct lab_member *m,
-                    const struct lab_node *n, json_t *nodes, struct err *e)
+static int put_node(struct engine *engine, const struct lab *l, const struct topology *t,
+                    size_t node, json_t *nodes, struct err *e)
 {
+    const struct lab_node *n = &t->nodes[node];
     json_t *j = json_object();
     json_object_set_new(nodes, n->name, j);
     json_put_str(j, "kind", n->kind == LAB_BRIDGE ? "bridge" : "linux");
+    if (lab_node_is_inner(n))
+        json_object_set_new(j, "network-mode", json_sprintf("container:%s", n->network_of));
     if (n->kind == LAB_BRIDGE)
         return 0;
     json_put_str(j, "image", n->image ? n->image : "host");
@@ -157,7 +183,7 @@ static int put_node(struct engine *engine, const struct lab *l, const struct lab
     put_map(j, "env", n->env);
     put_map(j, "sysctls", n->sysctls);
     put_map(j, "labels", n->labels);
-    return add_exec(engine, l, m, n, j, e);
+    return add_exec(engine, l, t, node, j, e);
 }
 
 /* ---- links -----------------------------------------------------------------------------------*/
@@ -279,7 +305,7 @@ int lab_save_live(struct engine *engine, const struct lab *l, json_t **out, stru
     if (r == 0)
         put_head(t, j);
     for (size_t i = 0; r == 0 && i < t->node_count; i++)
-        r = put_node(engine, l, &l->members[i], &t->nodes[i], nodes, e);
+        r = put_node(engine, l, t, i, nodes, e);
     for (size_t i = 0; r == 0 && i < t->link_count; i++)
         r = put_link(engine, t, l, &t->links[i], links, e);
     for (size_t i = 0; r == 0 && i < t->test_count; i++)

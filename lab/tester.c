@@ -11,24 +11,32 @@ struct testing {
     struct engine *engine;
     const struct lab *l;
     const struct topology *t;
-    int *netns;  /* of each node; -1: not open */
-    strv routes; /* lines that bring the routes of the interface back that is down */
+    int *netns;     /* of each node; -1: not open */
+    strv routes;    /* lines that bring the routes of the interface back that is down */
+    bool unchanged; /* what `after` asks for was so already: nothing is undone */
 };
 
 /* ---- what the tests ask for ------------------------------------------------------------------*/
+
+/* Whose namespace the node is in. */
+static const struct lab_member *owner_of(const struct testing *x, size_t node)
+{
+    size_t owner = topology_network_owner(x->t, node);
+    return &x->l->members[owner == SIZE_MAX ? node : owner];
+}
 
 static int open_node(size_t node, void *arg, struct err *e)
 {
     struct testing *x = arg;
     if (x->netns[node] < 0)
-        x->netns[node] = lab_netns(x->engine, &x->l->members[node], e);
+        x->netns[node] = lab_netns(x->engine, owner_of(x, node), e);
     return x->netns[node];
 }
 
 static int list_interfaces(size_t node, struct lab_interfaces *out, void *arg, struct err *e)
 {
     struct testing *x = arg;
-    return lab_interfaces(x->engine, x->l, &x->l->members[node], out, e);
+    return lab_interfaces(x->engine, x->l, owner_of(x, node), out, e);
 }
 
 static int run_command(const struct lab_test *test, int *status, char **output, void *arg,
@@ -43,7 +51,8 @@ static int run_command(const struct lab_test *test, int *status, char **output, 
 
 /* ---- events ----------------------------------------------------------------------------------*/
 
-static int set_link(struct testing *x, const struct lab_test *test, bool up, struct err *e)
+static int set_link(struct testing *x, const struct lab_test *test, bool up, bool undo,
+                    struct err *e)
 {
     _cleanup_rt_ struct rt *rt = NULL;
     struct link link;
@@ -54,6 +63,10 @@ static int set_link(struct testing *x, const struct lab_test *test, bool up, str
                        x->t->nodes[test->after_node].name);
     if (r < 0)
         return r;
+    if (!undo)
+        x->unchanged = !(link.flags & IFF_UP) == !up;
+    if (x->unchanged)
+        return 0;
     if (!up) { /* the kernel drops both with the link, and brings only IPv4 addresses back */
         _cleanup_free_ char *key =
             xasprintf("net/ipv6/conf/%s/keep_addr_on_down", test->after_interface);
@@ -87,12 +100,17 @@ static int restore_routes(struct testing *x, const struct lab_test *test, struct
     return r;
 }
 
-static int set_program(struct testing *x, const struct lab_test *test, bool runs, struct err *e)
+static int set_program(struct testing *x, const struct lab_test *test, bool runs, bool undo,
+                       struct err *e)
 {
     _cleanup_record_ struct record r = {0};
     int code = lab_container(x->engine, &x->l->members[test->after_node], &r, e);
     if (code < 0)
         return code;
+    if (!undo)
+        x->unchanged = (r.status != STATUS_EXITED) == runs;
+    if (x->unchanged)
+        return 0;
     return runs ? engine_start(x->engine, &r, e) : engine_stop(x->engine, &r, MARK_END_ASKED, 0, e);
 }
 
@@ -100,11 +118,15 @@ static int do_event(const struct lab_test *test, bool undo, void *arg, struct er
 {
     struct testing *x = arg;
     const enum lab_event what = test->after;
+    if (!undo)
+        x->unchanged = false;
+    if (undo && x->unchanged)
+        return 0;
     if (what == AFTER_STOP || what == AFTER_START)
-        return set_program(x, test, (what == AFTER_START) != undo, e);
+        return set_program(x, test, (what == AFTER_START) != undo, undo, e);
     const bool up = (what == AFTER_LINK_UP) != undo;
-    int r = set_link(x, test, up, e);
-    return r == 0 && up ? restore_routes(x, test, e) : r;
+    int r = set_link(x, test, up, undo, e);
+    return r == 0 && up && !x->unchanged ? restore_routes(x, test, e) : r;
 }
 
 /* ---- the run ---------------------------------------------------------------------------------*/

@@ -37,24 +37,27 @@ static void close_rooms(struct wiring *w)
     free(w->rooms);
 }
 
-static int find_bridge(struct room *room, const char *node, struct err *e)
+static int find_bridge(struct room *room, const struct lab_node *n, struct err *e)
 {
     struct link link;
-    int r = rt_get_link(room->rt, SWITCH_DEVICE, &link);
+    _cleanup_free_ char *name =
+        lab_node_is_inner(n) ? topology_bridge_name(n) : xstrdup(SWITCH_DEVICE);
+    int r = rt_get_link(room->rt, name, &link);
     if (r < 0)
-        return err_set(e, r, "find the bridge of switch `%s`", node);
+        return err_set(e, r, "find the bridge of switch `%s`", n->name);
     room->bridge = link.index;
     return 0;
 }
 
 static int open_node(struct wiring *w, size_t node, struct room *room, struct err *e)
 {
-    room->netns = lab_netns(w->engine, &w->l->members[node], e);
+    size_t owner = topology_network_owner(w->t, node);
+    room->netns = lab_netns(w->engine, &w->l->members[owner == SIZE_MAX ? node : owner], e);
     int r = room->netns < 0 ? room->netns : netns_open_rt(room->netns, &room->rt, e);
     if (r == 0)
         r = room->socket = netns_socket(room->netns, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0, e);
     if (r >= 0 && w->t->nodes[node].kind == LAB_BRIDGE)
-        r = find_bridge(room, w->t->nodes[node].name, e);
+        r = find_bridge(room, &w->t->nodes[node], e);
     return r < 0 ? r : 0;
 }
 

@@ -75,7 +75,8 @@ enum lab_node_network {
     NODE_OWN,       /**< a sandbox of its own, on the management network unless it has `networks` */
     NODE_NONE,      /**< a sandbox without a management interface; "eth0" may be a link's */
     NODE_HOST,      /**< the host's network; no links */
-    NODE_CONTAINER, /**< that of another node or container; no links of its own */
+    NODE_CONTAINER, /**< that of another node or container; no links of its own. Of LAB_BRIDGE: the bridge is inside
+                     *   that node, and called topology_bridge_name() there */
 };
 
 struct lab_node {
@@ -93,6 +94,8 @@ struct lab_node {
     struct lab_exec *execs;
     size_t exec_count;
     strv env;                       /**< KEY=VALUE */
+    struct lab_bind *env_files;     /**< files of more of them, which `env` comes before; @target is @source */
+    size_t env_file_count;
     bool has_cmd, has_entrypoint;   /**< given, maybe empty */
     strv cmd, entrypoint;           /**< argv, by the rules of shlex */
     char *user;                     /**< NULL: the image's */
@@ -238,9 +241,19 @@ void topology_cleanup(struct topology **t);
 #define _cleanup_topology_ __attribute__((cleanup(topology_cleanup)))
 /** The container of a node: PREFIX-LAB-NODE, by containerlab's rules. Caller frees. */
 char *topology_long_name(const struct topology *t, const char *node);
+/** The node whose network namespace @node is in: itself, or by `network-mode: container:` another one. SIZE_MAX: it is the
+ *  host's, or that of a container which is not of this file. */
+size_t topology_network_owner(const struct topology *t, size_t node);
+/** A bridge inside a node: LAB_BRIDGE with the name "BRIDGE|NODE". */
+bool lab_node_is_inner(const struct lab_node *n);
+/** What it is called there. Caller frees. */
+char *topology_bridge_name(const struct lab_node *n);
 /** The index of a node, or SIZE_MAX. */
 size_t topology_find(const struct topology *t, const char *node);
 /** The JSON Schema (draft 2020-12) of the format, for editors: docs/lab.schema.json. The caller owns it. */
 json_t *topology_schema(void);
+/** Adds the variables of a file of `env-files` to @env: lines of KEY=VALUE, a value perhaps in quotes. -EINVAL and others with
+ *  a text. */
+int env_file_read(const char *path, strv *env, struct err *e);
 /** Splits a line into words as Python's shlex does, without a shell. -EINVAL with a text. The caller frees *@out. */
 int words_split(const char *line, strv *out, struct err *e);

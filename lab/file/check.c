@@ -16,9 +16,20 @@ static void check_list(struct reader *r, const struct lab_bind *list, size_t cou
                   list[i].source);
 }
 
+static void check_env_files(struct reader *r, const struct lab_node *n)
+{
+    for (size_t i = 0; i < n->env_file_count; i++) {
+        _cleanup_strv_ strv env = NULL;
+        _cleanup_err_ struct err e = ERR_INIT;
+        if (env_file_read(n->env_files[i].source, &env, &e) < 0)
+            fault_err(r, n->env_files[i].place, &e);
+    }
+}
+
 void check_sources(struct reader *r)
 {
     for (size_t i = 0; i < r->t->node_count && !r->options->skip_binds; i++) {
+        check_env_files(r, &r->t->nodes[i]);
         check_list(r, r->t->nodes[i].binds, r->t->nodes[i].bind_count);
         check_list(r, r->t->nodes[i].files, r->t->nodes[i].file_count);
     }
@@ -26,11 +37,42 @@ void check_sources(struct reader *r)
 
 /* ---- the network of a node -------------------------------------------------------------------*/
 
+static void check_inner(struct reader *r, const struct draft *d)
+{
+    struct lab_node *n = d->node;
+    const char *in = n->network_of;
+    _cleanup_free_ char *name = topology_bridge_name(n);
+    const struct lab_node *of =
+        n->network_of_index == SIZE_MAX ? NULL : &r->t->nodes[n->network_of_index];
+    if (strlen(name) > 15 || !interface_name_valid(name) || streq(name, "lo"))
+        fault(r, n->place,
+              "`%s` is not a name for a bridge inside a node; use at most 15 characters", name);
+    if (!of)
+        n->network_of_index = node_wanted(r, n->place, in);
+    else if (of->kind == LAB_BRIDGE)
+        fault(r, n->place, "`%s` is a switch, so no bridge can be inside it; name a linux node",
+              in);
+    else if (of->network == NODE_HOST)
+        fault(r, n->place,
+              "node `%s` has the network of the host, so no bridge can be inside it; name another "
+              "node",
+              in);
+    else if (of->network == NODE_CONTAINER)
+        fault(r, n->place,
+              "node `%s` has the network of `%s`; put the bridge into that one: `%s|%s`", in,
+              of->network_of, name, of->network_of);
+}
+
 static void check_mode(struct reader *r, const struct draft *d)
 {
     struct lab_node *n = d->node;
-    if (n->network == NODE_CONTAINER) {
+    if (n->network == NODE_CONTAINER)
         n->network_of_index = node_index(r, n->network_of);
+    if (lab_node_is_inner(n)) {
+        check_inner(r, d);
+        return;
+    }
+    if (n->network == NODE_CONTAINER) {
         if (streq(n->network_of, n->name))
             fault(r, d->mode_at,
                   "node `%s` cannot have its own network from itself; name another node", n->name);
@@ -258,10 +300,22 @@ void check_nodes(struct reader *r)
 
 /* ---- links -----------------------------------------------------------------------------------*/
 
-static int by_end(const void *a, const void *b)
+/* An interface that the file makes. */
+struct made {
+    enum lab_end what;
+    size_t node; /* whose namespace it is in */
+    char *interface;
+    bool bridge; /* one inside the node */
+    struct place at;
+};
+struct made_list {
+    struct made *items;
+    size_t count;
+};
+
+static int by_made(const void *a, const void *b)
 {
-    const struct lab_endpoint *x = *(const struct lab_endpoint *const *)a,
-                              *y = *(const struct lab_endpoint *const *)b;
+    const struct made *x = a, *y = b;
     if (x->what != y->what)
         return x->what < y->what ? -1 : 1;
     if (x->node != y->node)
@@ -269,21 +323,21 @@ static int by_end(const void *a, const void *b)
     int order = strcmp(x->interface, y->interface);
     if (order)
         return order;
-    if (x->place.line != y->place.line)
-        return x->place.line < y->place.line ? -1 : 1;
-    return x->place.column < y->place.column ? -1 : x->place.column > y->place.column;
+    if (x->at.line != y->at.line)
+        return x->at.line < y->at.line ? -1 : 1;
+    return x->at.column < y->at.column ? -1 : x->at.column > y->at.column;
 }
 
-static void check_twice(struct reader *r, const struct lab_endpoint **ends, size_t count)
+static void check_twice(struct reader *r, const struct made_list *l)
 {
-    for (size_t i = 1; i < count; i++) {
-        const struct lab_endpoint *a = ends[i - 1], *b = ends[i];
+    for (size_t i = 1; i < l->count; i++) {
+        const struct made *a = &l->items[i - 1], *b = &l->items[i];
         if (a->what == b->what && a->node == b->node && streq(a->interface, b->interface))
-            fault(r, b->place,
-                  "interface `%s` of %s%s%s has a link already, in line %u; choose another name",
+            fault(r, b->at, "interface `%s` of %s%s%s %s already, in line %u; choose another name",
                   b->interface, b->what == END_NODE ? "node `" : "the host",
                   b->what == END_NODE ? r->t->nodes[b->node].name : "",
-                  b->what == END_NODE ? "`" : "", a->place.line);
+                  b->what == END_NODE ? "`" : "", a->bridge ? "is a bridge" : "has a link",
+                  a->at.line);
     }
 }
 
@@ -306,8 +360,12 @@ static void check_end(struct reader *r, const struct lab_endpoint *end)
 {
     if (end->what != END_NODE)
         return;
-    const struct draft *d = &r->drafts[end->node];
-    const struct lab_node *n = d->node;
+    const struct lab_node *n = &r->t->nodes[end->node];
+    size_t owner = lab_node_is_inner(n) ? topology_network_owner(r->t, end->node) : end->node;
+    if (owner == SIZE_MAX) /* a fault of its own */
+        return;
+    const struct draft *d = &r->drafts[owner];
+    n = d->node;
     if (n->network == NODE_HOST || n->network == NODE_CONTAINER)
         fault(r, end->place,
               "node `%s` has the network of %s%s%s, so it has no links of its own; remove the "
@@ -325,18 +383,42 @@ static void check_end(struct reader *r, const struct lab_endpoint *end)
               n->name);
 }
 
+static void add_made(struct made_list *l, enum lab_end what, size_t node, const char *interface,
+                     struct place at, bool bridge)
+{
+    l->items[l->count++] = (struct made){what, node, xstrdup(interface), bridge, at};
+}
+
+/* The namespace of its interfaces. */
+static size_t room_of(const struct topology *t, size_t node)
+{
+    size_t owner = lab_node_is_inner(&t->nodes[node]) ? topology_network_owner(t, node) : node;
+    return owner == SIZE_MAX ? node : owner;
+}
+
 void check_links(struct reader *r)
 {
     const struct topology *t = r->t;
-    _cleanup_free_ const struct lab_endpoint **ends = xcalloc(2 * t->link_count + 1, sizeof(*ends));
-    size_t count = 0;
+    struct made_list l = {.items =
+                              xcalloc(2 * t->link_count + t->node_count + 1, sizeof(struct made))};
+    for (size_t i = 0; i < t->node_count; i++)
+        if (lab_node_is_inner(&t->nodes[i])) {
+            _cleanup_free_ char *name = topology_bridge_name(&t->nodes[i]);
+            check_end(r, &(struct lab_endpoint){
+                             .node = i, .interface = name, .place = t->nodes[i].place});
+            add_made(&l, END_NODE, room_of(t, i), name, t->nodes[i].place, true);
+        }
     for (size_t i = 0; i < t->link_count; i++)
         for (size_t k = 0; k < 2; k++) {
             const struct lab_endpoint *end = &t->links[i].ends[k];
             check_end(r, end);
             if (end->what != END_MACVLAN && end->what != END_NOTHING)
-                ends[count++] = end;
+                add_made(&l, end->what, end->what == END_NODE ? room_of(t, end->node) : 0,
+                         end->interface, end->place, false);
         }
-    qsort(ends, count, sizeof(*ends), by_end);
-    check_twice(r, ends, count);
+    qsort(l.items, l.count, sizeof(*l.items), by_made);
+    check_twice(r, &l);
+    for (size_t i = 0; i < l.count; i++)
+        free(l.items[i].interface);
+    free(l.items);
 }

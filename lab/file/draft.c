@@ -41,6 +41,7 @@ void lab_node_clear(struct lab_node *n)
         free(texts[i]);
     binds_free(n->binds, n->bind_count);
     binds_free(n->files, n->file_count);
+    binds_free(n->env_files, n->env_file_count);
     for (size_t i = 0; i < n->exec_count; i++)
         exec_clear(&n->execs[i]);
     free(n->execs);

@@ -77,6 +77,7 @@ struct reader {
     struct draft *drafts; /**< one for each of t->nodes */
     size_t *by_name;      /**< indexes of t->nodes, sorted by name */
     size_t by_name_count;
+    strv hosts;      /**< nodes of `kind: host`: other names of this host */
     size_t compared; /**< words that have been compared for hints */
 };
 
@@ -213,16 +214,18 @@ char *magic_expand(const struct reader *r, const struct draft *d, const char *te
 /* Functions of table_node's keys; @to is a struct draft. */
 typedef void key_reader(struct reader *r, const struct key *key, const struct tree *value,
                         void *to);
-key_reader node_kind, node_text, node_group, node_env, node_labels, node_words, node_sysctls,
+key_reader node_kind, node_image, node_group, node_env, node_labels, node_words, node_sysctls,
     node_caps, node_memory, node_cpu, node_cpu_set, node_dns, node_aliases, node_hostname,
     node_delay, node_restart, node_tty, node_user;
-key_reader node_binds, node_files, node_exec, node_startup_config;
+key_reader node_binds, node_files, node_env_files, node_exec, node_startup_config;
 key_reader node_ports, node_mgmt4, node_mgmt6, node_mode, node_networks, node_gateway;
 key_reader node_extras;
 key_reader node_stages, node_health, node_wait_for;
 
 /** Reads kinds, groups and nodes. */
 void nodes_read(struct reader *r);
+#define BRIDGE_IN "|" /* BRIDGE|NODE is a bridge inside a node */
+
 /** To be called when all nodes are there. */
 void names_sort(struct reader *r);
 /** The index of a node, or SIZE_MAX. Fast. */

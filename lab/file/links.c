@@ -208,6 +208,10 @@ static bool find_end(struct reader *r, struct place at, const char *node, struct
         enum lab_end what;
     } special[] = {{"host", END_HOST}, {"mgmt-net", END_MGMT}, {"macvlan", END_MACVLAN}};
     end->node = node_index(r, node);
+    if (strv_has(r->hosts, node)) {
+        end->what = END_HOST;
+        return true;
+    }
     for (size_t i = 0; i < ARRAY_LEN(special) && end->node == SIZE_MAX; i++)
         if (streq(node, special[i].word)) {
             end->what = special[i].what;

@@ -65,3 +65,27 @@ size_t topology_find(const struct topology *t, const char *node)
             return i;
     return SIZE_MAX;
 }
+
+bool lab_node_is_inner(const struct lab_node *n)
+{
+    return n->kind == LAB_BRIDGE && n->network == NODE_CONTAINER;
+}
+
+char *topology_bridge_name(const struct lab_node *n)
+{
+    return xstrndup(n->name, strcspn(n->name, BRIDGE_IN));
+}
+
+/* A circle of nodes is a fault of its own; it ends here. */
+size_t topology_network_owner(const struct topology *t, size_t node)
+{
+    for (size_t hops = 0; hops <= t->node_count && node != SIZE_MAX; hops++) {
+        const struct lab_node *n = &t->nodes[node];
+        if (n->network == NODE_HOST)
+            return SIZE_MAX;
+        if (n->network != NODE_CONTAINER)
+            return node;
+        node = n->network_of_index;
+    }
+    return SIZE_MAX;
+}

@@ -115,6 +115,24 @@ void node_files(struct reader *r, const struct key *key, const struct tree *valu
     }
 }
 
+/* Not kept twice; the order of the first mention counts. */
+void node_env_files(struct reader *r, const struct key *key, const struct tree *value, void *to)
+{
+    struct draft *d = to;
+    (void)key;
+    for (size_t i = 0; i < tree_text_count(value); i++) {
+        const struct tree *v = tree_text_at(value, i);
+        _cleanup_free_ char *path = magic_expand(r, d, v->text);
+        struct lab_bind b = {.place = v->place};
+        b.source = *path ? source_path(r, v->place, path) : NULL;
+        b.target = xstrdup(b.source);
+        if (b.source)
+            put_bind(&d->node->env_files, &d->node->env_file_count, b);
+        else if (!*path)
+            fault(r, v->place, "this entry of `env-files` is empty; name a file");
+    }
+}
+
 void node_startup_config(struct reader *r, const struct key *key, const struct tree *value,
                          void *to)
 {

@@ -1,11 +1,6 @@
 /* The keys of a node; `defaults`, `kinds` and `groups` have the same. */
 #include "file.h"
 
-#define TEXT(name, member, help)                                                               \
-    {                                                                                          \
-        name, KEY_APPLY, SHAPE_TEXT, node_text, help, offsetof(struct lab_node, member), NULL, \
-            NULL                                                                               \
-    }
 #define APPLY(name, shape, read, help)                    \
     {                                                     \
         name, KEY_APPLY, shape, read, help, 0, NULL, NULL \
@@ -25,12 +20,13 @@
 
 static const struct key keys[] = {
     APPLY("kind", SHAPE_TEXT, node_kind, "linux, bridge or frr (linux with FRR)"),
-    TEXT("image", image, "Root of the node; `host` is this host's own tree"),
+    APPLY("image", SHAPE_TEXT, node_image, "Root of the node; `host` is this host's own tree"),
     APPLY("group", SHAPE_TEXT, node_group, "Group whose keys it inherits; else a label"),
     APPLY("binds", SHAPE_TEXT_OR_TEXTS, node_binds, "SOURCE:TARGET[:ro], relative to this file"),
     APPLY("files", SHAPE_TEXT_MAP, node_files, "TARGET: SOURCE, copied before the program starts"),
     APPLY("exec", SHAPE_TEXT_OR_TEXTS, node_exec, "Lines to run once the links exist; no shell"),
     APPLY("env", SHAPE_TEXT_MAP, node_env, "Environment of its programs"),
+    APPLY("env-files", SHAPE_TEXT_OR_TEXTS, node_env_files, "Files of KEY=VALUE; `env` wins"),
     APPLY("cmd", SHAPE_TEXT_OR_TEXTS, node_words, "Its program's arguments; no shell"),
     APPLY("entrypoint", SHAPE_TEXT_OR_TEXTS, node_words, "Its program; no shell"),
     APPLY("user", SHAPE_TEXT, node_user, "NAME, UID or USER:GROUP"),
@@ -45,7 +41,6 @@ static const struct key keys[] = {
     APPLY("cap-add", SHAPE_TEXT_OR_TEXTS, node_caps, "Capabilities to add"),
     APPLY("memory", SHAPE_TEXT, node_memory, "Limit, as in 512m or 1g"),
     APPLY("cpu", SHAPE_NUMBER, node_cpu, "Limit of processors, as in 0.5"),
-    APPLY("cpu-set", SHAPE_TEXT, node_cpu_set, "The processors that it may use, as in 0-2,5"),
     WITH("dns", SHAPE_TABLE, node_dns, "Its resolv.conf", table_dns),
     APPLY("aliases", SHAPE_TEXT_OR_TEXTS, node_aliases, "More names in DNS"),
     APPLY("hostname", SHAPE_TEXT, node_hostname, "Its host name; the node's name if not given"),
@@ -69,10 +64,11 @@ static const struct key keys[] = {
     NOTED(
         "privileged", SHAPE_ANY, NULL,
         "a node is never privileged; it has NET_ADMIN, NET_RAW and SYS_ADMIN in namespaces of its own"),
+    NOTED("cpu-set", SHAPE_TEXT, node_cpu_set,
+          "accepted without effect; `taskset -c LIST` in `cmd` binds a program to processors"),
     NOTED("shm-size", SHAPE_ANY, NULL, "accepted without effect; /dev/shm has the usual size"),
     NOTED("tmpfs", SHAPE_ANY, NULL, "accepted without effect"),
     NOTED("devices", SHAPE_ANY, NULL, "accepted without effect; nodes have the usual devices"),
-    NOTED("env-files", SHAPE_ANY, NULL, "accepted without effect; write `env`"),
     NOTED("pid-mode", SHAPE_ANY, NULL,
           "accepted without effect; each node has processes of its own"),
     NOTED("cgroup", SHAPE_ANY, NULL, "accepted without effect"),

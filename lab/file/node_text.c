@@ -31,9 +31,13 @@ static void set_pair(strv *v, const char *key, const char *value)
     strv_add_take(v, xasprintf("%s=%s", key, value));
 }
 
-void node_text(struct reader *r, const struct key *key, const struct tree *value, void *to)
+void node_image(struct reader *r, const struct key *key, const struct tree *value, void *to)
 {
-    read_text(r, key, value, node_of(to));
+    (void)key;
+    if (*value->text)
+        set(&node_of(to)->image, value->text);
+    else
+        fault(r, value->place, "`image` is empty; name an image, write `host`, or remove it");
 }
 
 void node_kind(struct reader *r, const struct key *key, const struct tree *value, void *to)

@@ -69,26 +69,45 @@ static void read_level(struct reader *r, struct draft *d, const struct tree *lev
         keys_read(r, &table_node, level, d);
 }
 
+/* Containerlab wants both: the name, and the mode that says the same. */
+static void check_inner_mode(struct reader *r, const struct draft *d)
+{
+    const struct lab_node *n = d->node;
+    const char *in = strstr(n->name, BRIDGE_IN) + strlen(BRIDGE_IN);
+    if (n->network != NODE_CONTAINER || !streq(n->network_of, in))
+        fault(r, d->mode_at.line ? d->mode_at : n->place,
+              "`%s` is a bridge inside node `%s`; give it `network-mode: container:%s`", n->name,
+              in, in);
+}
+
 /* What a switch can have of its own. */
 static void read_bridge(struct reader *r, struct draft *d, const struct tree *own)
 {
     static const char *const kept[] = {"kind",     "group", "labels", "type",
                                        "position", "image", NULL};
     struct lab_node *n = d->node;
+    const bool inner = strstr(n->name, BRIDGE_IN);
     for (size_t i = 0; own && own->kind == TREE_MAP && i < own->count; i++) {
         const struct tree *key = own->items[i].key;
         if (streq(key->text, "ports"))
             fault(r, key->place, "a bridge runs no program, so it has no `ports`; remove them");
+        else if (streq(key->text, "network-mode") && !inner)
+            fault(r, key->place,
+                  "a bridge has no `network-mode`, unless it is inside a node; write it as "
+                  "`BRIDGE|NODE: {kind: bridge, network-mode: container:NODE}`");
         else if (streq(key->text, "network-mode"))
-            fault(
-                r, key->place,
-                "a bridge has no `network-mode`; make a bridge inside a node by a line of its `exec`");
+            continue;
         else if (!strv_has((char *const *)kept, key->text) && !tree_is_null(own->items[i].value))
             note(r, key->place, "a bridge is a plain switch; `%s` has no effect on it", key->text);
     }
     read_level(r, d, own);
     struct lab_node switch_ = {
         .place = n->place, .kind = LAB_BRIDGE, .network = NODE_NONE, .network_of_index = SIZE_MAX};
+    if (inner) {
+        switch_.network = NODE_CONTAINER;
+        switch_.network_of = xstrdup(strstr(n->name, BRIDGE_IN) + strlen(BRIDGE_IN));
+        check_inner_mode(r, d);
+    }
     switch_.name = take_ptr(n->name);
     switch_.group = take_ptr(n->group);
     switch_.labels = take_ptr(n->labels);
@@ -145,16 +164,38 @@ static void finish_node(struct reader *r, struct draft *d)
         strv_add(&n->networks, d->networks[i].text);
 }
 
-static void read_node(struct reader *r, struct draft *d, const struct tree *own)
+/* @level becomes that of its group; NULL: none. */
+static const char *kind_of(const struct reader *r, const struct tree *own,
+                           const struct tree **level)
 {
     const char *group = text_at(own, "group");
     if (!group)
         group = text_at(r->defaults, "group");
-    const struct tree *level = group ? tree_get(r->groups, group) : NULL;
+    *level = group ? tree_get(r->groups, group) : NULL;
     const char *kind = text_at(own, "kind");
-    kind = kind ? kind : text_at(level, "kind");
+    kind = kind ? kind : text_at(*level, "kind");
     kind = kind ? kind : text_at(r->defaults, "kind");
-    kind = kind ? kind : "linux";
+    return kind ? kind : "linux";
+}
+
+/* `kind: host` is this host under another name, for the ends of links. */
+static bool read_host(struct reader *r, const struct tree *key, const struct tree *own)
+{
+    const struct tree *level;
+    if (strcasecmp(kind_of(r, own, &level), "host") != 0)
+        return false;
+    strv_add(&r->hosts, key->text);
+    for (size_t i = 0; own && own->kind == TREE_MAP && i < own->count; i++)
+        if (!streq(own->items[i].key->text, "kind") && !tree_is_null(own->items[i].value))
+            note(r, own->items[i].key->place, "`%s` is this host; `%s` has no effect on it",
+                 key->text, own->items[i].key->text);
+    return true;
+}
+
+static void read_node(struct reader *r, struct draft *d, const struct tree *own)
+{
+    const struct tree *level;
+    const char *kind = kind_of(r, own, &level);
     const struct tree *of_kind = kind_level(r, kind);
     if (!text_at(own, "group") && text_at(of_kind, "group"))
         level = tree_get(r->groups, text_at(of_kind, "group"));
@@ -163,6 +204,9 @@ static void read_node(struct reader *r, struct draft *d, const struct tree *own)
         return;
     }
     bool bridge = strcasecmp(kind, "bridge") == 0 || strcasecmp(kind, "ovs-bridge") == 0;
+    if (!bridge && strstr(d->node->name, BRIDGE_IN))
+        fault(r, d->node->place, "`%s` is a name for a bridge inside a node; write kind: bridge",
+              d->node->name);
     if (!bridge) {
         read_level(r, d, r->defaults);
         read_level(r, d, of_kind);
@@ -205,12 +249,8 @@ static void check_name(struct reader *r, const struct tree *key)
     if (strchr(key->text, '/') || !*key->text)
         fault(r, key->place, "node `%s` is named like a path; choose a name without `/`",
               key->text);
-    else if (strchr(key->text, '|'))
-        fault(
-            r, key->place,
-            "`%s` is a bridge inside a node; make it by a line of that node's `exec`: ip link add NAME "
-            "type bridge",
-            key->text);
+    else if (strstr(key->text, BRIDGE_IN)) /* check_inner() */
+        return;
     else if (valid_name(key->text) && valid_name(r->t->name) && strlen(long_name) > NAME_LENGTH_MAX)
         fault(r, key->place,
               "the container `%s` would have a name of %zu characters; %d are possible, "
@@ -235,15 +275,18 @@ void nodes_read(struct reader *r)
     t->nodes = xcalloc(r->nodes->count + 1, sizeof(*t->nodes));
     r->drafts = xcalloc(r->nodes->count + 1, sizeof(*r->drafts));
     for (size_t i = 0; i < r->nodes->count; i++) {
-        const struct tree *key = r->nodes->items[i].key;
+        const struct tree *key = r->nodes->items[i].key, *own = r->nodes->items[i].value;
         struct lab_node *n = &t->nodes[t->node_count];
+        if (read_host(r, key, own))
+            continue;
         *n = (struct lab_node){.name = xstrdup(key->text),
                                .place = key->place,
                                .network_of_index = SIZE_MAX,
                                .tty = true};
-        r->drafts[t->node_count++].node = n;
+        struct draft *d = &r->drafts[t->node_count++];
+        d->node = n;
         check_name(r, key);
-        read_node(r, &r->drafts[i], r->nodes->items[i].value);
+        read_node(r, d, own);
     }
     names_sort(r);
 }

@@ -124,6 +124,7 @@ static void reader_clear(struct reader *r)
         draft_clear(&r->drafts[i]);
     free(r->drafts);
     free(r->by_name);
+    strv_free(r->hosts);
     free(r->lab_dir);
     findings_clear(r);
 }

@@ -90,7 +90,7 @@ test_interrupted() {
     [ $((SECONDS - began)) -lt $((15 * patience)) ] || fail "it took $((SECONDS - began)) s"
     assert_eq "$(link_of_b)" true
     # The same while a command runs.
-    sed -i 's/- {from: .*/- {node: a, exec: sleep 50, after: link down b:eth1}/' "$file"
+    sed -i "s/- {from: .*/- {node: a, exec: sh -c 'sleep 50; true', after: link down b:eth1}/" "$file"
     netctr lab test "$file" >"$tmp/said" 2>&1 &
     pid=$! began=$SECONDS
     wait_for 5 eval '[ "$(link_of_b)" = false ]'
@@ -98,9 +98,113 @@ test_interrupted() {
     wait $pid && fail 'it succeeded' || assert_eq $? 143
     [ $((SECONDS - began)) -lt $((15 * patience)) ] || fail "it took $((SECONDS - began)) s"
     assert_eq "$(link_of_b)" true
+    wait_for 5 eval '! netctr exec clab-t-a ps | grep -q "sleep [5]0"' # it does not go on without us
     lab down t
 }
 t '^C undoes what a test has done' test_interrupted
+
+# What a test asks for, and what was so before, stays so.
+undone() {
+    write <<'END'
+  nodes: {a: {}, b: {}}
+  links:
+    - {endpoints: ["a:eth1", "b:eth1"], ipv4: [10.1.0.1/24, 10.1.0.2/24]}
+tests:
+  - {node: a, exec: "true", after: stop b}
+  - {node: a, exec: "true", after: start b}
+  - {node: a, exec: "true", after: link down b:eth1}
+  - {node: a, exec: "true", after: link up b:eth1}
+END
+    lab up -q "$file"
+    lab test t
+    assert_eq "$(states) $(link_of_b)" 'running running true'
+    lab exec -n t b ip link set eth1 down
+    netctr stop -t 0 clab-t-b >/dev/null
+    lab test t
+    assert_eq "$(states) $(link_of_b)" 'running exited false'
+    lab down t
+}
+t 'what a test undoes is what it has done' undone
+
+# The lock is that of a lab which has found the management network, and is about to use it.
+mgmt_is_shared() {
+    write_two
+    warm_up
+    snapshot
+    lab up -q "$file"
+    exec 9<"$state/labs"
+    flock 9
+    local down up
+    netctr lab down t 9<&- >/dev/null &
+    down=$!
+    netctr lab up -q --name other "$file" 9<&- &
+    up=$!
+    wait_for 5 eval '[ -z "$(names -a)" ] && [ -s "$state/labs/other/lab.json" ]' 9<&-
+    sleep 1
+    netctr network inspect clab >/dev/null 9<&- || fail 'it was removed'
+    assert_fails grep -q '"mgmt"' "$state/labs/other/lab.json"
+    exec 9<&-
+    wait $down
+    wait $up
+    netctr exec clab-other-a ping -c 1 -W 2 clab-other-b >/dev/null
+    lab down other
+    assert_clean
+}
+t 'a lab does not remove the management network that another one has found' mgmt_is_shared
+
+messages() {
+    write_two
+    mkfifo "$tmp/pipe"
+    assert_error "netctr: topology file \`$tmp/pipe\` is not a regular file" 125 netctr lab up "$tmp/pipe"
+    lab up -q "$file"
+    assert_error 'netctr: `t` is a lab, not a node; `netctr lab restart -n t`' 125 netctr lab restart t
+    lab up -q --name other "$file"
+    mkdir "$tmp/elsewhere"
+    cd "$tmp/elsewhere"
+    assert_error 'netctr: `t` is a lab, not a node; `netctr lab restart -n t`' 125 netctr lab restart t
+    assert_error 'netctr: `t` is a lab, not a node; `netctr lab exec -n t NODE …`' 125 netctr lab exec t a true
+    assert_error 'netctr: there are several labs; name one: `netctr lab ls` lists them' 125 netctr lab restart a
+    cd - >/dev/null
+    lab down other
+    rm "$state/labs/t/topology.yml"
+    mkdir "$state/labs/t/topology.yml"
+    local command
+    for command in test save; do
+        assert_error 'netctr: `topology.yml` of lab `t` is damaged: it is not a regular file; name the topology file, or remove the lab by `netctr lab down t`' \
+            125 netctr lab $command t
+    done
+    lab down t
+    mkdir -p "$state/labs/t/lock"
+    assert_error "netctr: \`$state/labs/t/lock\` is not a regular file; remove it" 125 netctr lab up "$file"
+    assert_error "netctr: \`$state/labs/t/lock\` is not a regular file; remove it" 125 netctr lab down t
+    rmdir "$state/labs/t/lock"
+    lab up -q "$file"
+    lab down t
+}
+t 'files that are none, and labs in the place of nodes' messages
+
+env_files() {
+    printf '\357\273\277# all of them\nONE=1\r\n export TWO = "a b\\n" # two\nTHREE=%s\nFOUR=x#y # four\n\nFIVE=\n' "'\$ONE # 3'" >"$tmp/one.env"
+    printf 'ONE=2\nSIX=6\n' >"$tmp/two.env"
+    write <<'END'
+  nodes: {a: {env-files: [one.env, two.env], env: {SIX: six}}}
+END
+    lab up -q "$file"
+    assert_eq "$(lab exec -n t a sh -c 'echo "$ONE|$TWO|$THREE|$FOUR|$FIVE|$SIX"')" '2|a b
+|$ONE # 3|x#y||six'
+    lab save t >"$tmp/now.clab.yml"
+    assert_contains "$(cat "$tmp/now.clab.yml")" "$tmp/two.env"
+    lab down t
+    echo 'A B' >"$tmp/two.env"
+    assert_error "netctr: $file:4:36: \`$tmp/two.env\`, line 1: this is not KEY=VALUE" 125 netctr lab up "$file"
+    echo 'A="B' >"$tmp/two.env"
+    assert_contains "$(netctr lab up "$file" 2>&1)" 'line 1: the quotes are not closed, or text follows them'
+    rm "$tmp/two.env"
+    assert_contains "$(netctr lab up "$file" 2>&1)" "read the file of variables \`$tmp/two.env\`: No such file or directory"
+    mkfifo "$tmp/two.env"
+    assert_contains "$(netctr lab up "$file" 2>&1)" "\`$tmp/two.env\` is not a file"
+}
+t 'files of variables' env_files
 
 renamed() {
     write_two
@@ -138,7 +242,19 @@ guest() {
         sleep 1000 >/dev/null
     assert_error 'netctr: node `a`: container `guest`, which is not the lab'\''s, uses its network; `netctr rm -f guest` removes it' \
         125 netctr lab down t
+    assert_eq "$(states)" 'running running' # nothing was taken down
     netctr rm -f guest >/dev/null
+    # By the container of the node; also by one that is there by another one, and while the node's program does not run.
+    netctr stop -t 0 clab-t-a >/dev/null
+    netctr run -d --name first --network container:clab-t-a "$box" sleep 1000 >/dev/null
+    netctr run -d --name second --network container:first "$box" sleep 1000 >/dev/null
+    assert_contains "$(netctr exec second ip addr)" 10.1.0.1/24
+    assert_contains "$(netctr lab down t 2>&1)" "which is not the lab's, uses its network; \`netctr rm -f "
+    netctr rm -f first >/dev/null
+    assert_error 'netctr: node `a`: container `second`, which is not the lab'\''s, uses its network; `netctr rm -f second` removes it' \
+        125 netctr lab down t
+    netctr exec second ping -c 1 -W 2 10.1.0.2 >/dev/null
+    netctr rm -f second >/dev/null
     lab down t
     assert_clean
 }

@@ -134,6 +134,58 @@ END
 }
 t 'exec, files, binds, ports, networks, stages, links to the host' everything
 
+# `br|r` is a bridge in the namespace of r, whose programs give it an address. Its ports are beside the interfaces of r; what
+# shares the network of r, also by another node, sees all of it.
+bridge_in_a_node() {
+    write <<'END'
+name: t
+mgmt: {network: lab-m, bridge: lab-m0}
+topology:
+  defaults: {kind: linux, image: "@ROOT@", cmd: sleep 1000}
+  nodes:
+    br0|r: {kind: bridge, network-mode: container:r}
+    br1|r: {kind: bridge, network-mode: container:r}
+    this: {kind: host}
+    r: {exec: [ip addr add 10.5.0.1/24 dev br0, ip addr add 10.6.0.1/24 dev br1]}
+    a: {gateway: 10.5.0.1}
+    b: {gateway: 10.5.0.1}
+    c: {gateway: 10.6.0.1}
+    side: {network-mode: container:r}
+    beside: {network-mode: container:side}
+  links:
+    - {endpoints: ["a:eth1", "br0|r:p1"], ipv4: [10.5.0.2/24, ""]}
+    - {endpoints: ["br0|r:p2", "b:eth1"], ipv4: ["", 10.5.0.3/24]}
+    - {endpoints: ["c:eth1", "br1|r:p3"], ipv4: [10.6.0.2/24, ""]}
+    - endpoints: ["r:eth1", "this:lab-t"]
+tests:
+  - a -> b
+  - a -> c
+  - side -> c
+  - {from: a, to: b, not: true, after: "link down br0|r:p1"}
+END
+    warm_up
+    snapshot
+    assert_contains "$(lab up "$file" 2>&1)" 'lab t: 6 nodes, 2 switches, 4 links, up in'
+    assert_contains "$(in_node r ip link show dev br0)" 'UP,LOWER_UP'
+    assert_contains "$(in_node r ip link show dev p1)" 'master br0 '
+    assert_contains "$(in_node r ip link show dev p3)" 'master br1 '
+    assert_eq "$(in_node beside readlink /proc/self/ns/net)" "$(in_node r readlink /proc/self/ns/net)"
+    ip link show lab-t >/dev/null
+    assert_contains "$(ip -o link show master lab-m0 | wc -l)" 4
+    assert_error 'netctr: node `br0|r` is a switch: no program can run in it' 125 netctr lab exec -n t 'br0|r' true
+    lab test t
+    lab save t >"$tmp/now.clab.yml"
+    lab down t
+    assert_clean
+    lab up -q "$tmp/now.clab.yml"
+    lab test t
+    lab restart -n t r
+    in_node a ping -c 1 -W 2 10.6.0.2
+    lab down t
+    assert_clean
+}
+t 'a bridge inside a node; a node in the network of one that is in another'\''s' bridge_in_a_node
+
 after_a_reboot() {
     write <<'END'
 name: t

@@ -372,6 +372,8 @@ static void test_node_keys(void)
     is("a test as a line", t[4].text, "a !-> b:22");
     _cleanup_free_ char *notes = lines_of(&l);
     is("notes", notes,
+       "/lab/a.clab.yml:9:7: `cpu-set`: accepted without effect; `taskset -c LIST` in `cmd` binds a "
+       "program to processors\n"
        "/lab/a.clab.yml:19:7: `publish`: read as `ports`; rename it\n"
        "/lab/a.clab.yml:20:7: `wait-for`: read as `stages.create.wait-for`; move it there\n"
        "/lab/a.clab.yml:21:7: `privileged`: a node is never privileged; it has NET_ADMIN, NET_RAW and SYS_ADMIN in "
@@ -393,6 +395,40 @@ static void test_images(void)
            "*frr*=/lab/frr | base=host | other=/srv/other");
     check(l.t->links[0].ends[0].address4.prefix == 24 && !l.t->links[0].ends[1].address4.ip.family,
           "one address is that of the first end", "");
+}
+
+static void test_inside(void)
+{
+    _cleanup_loaded_ struct loaded l =
+        load("name: x\n"
+             "topology:\n"
+             "  nodes:\n"
+             "    'br|a': {kind: bridge, network-mode: 'container:a'}\n"
+             "    this: {kind: host, exec: [ls]}\n"
+             "    a:\n"
+             "    c: {network-mode: 'container:d'}\n"
+             "    d: {network-mode: 'container:a'}\n"
+             "    e: {network-mode: 'container:other'}\n"
+             "    f: {network-mode: host}\n"
+             "    g: {network-mode: 'container:f'}\n"
+             "  links:\n"
+             "    - endpoints: ['br|a:p1', this:x]\n");
+    const struct lab_node *br = node(&l, "br|a");
+    _cleanup_free_ char *name = topology_bridge_name(br);
+    is("a bridge inside a node", name, "br");
+    check(lab_node_is_inner(br) && l.t->node_count == 7 && topology_network_owner(l.t, 0) == 1,
+          "it is in the node's network", "");
+    check(topology_network_owner(l.t, 1) == 1 && topology_network_owner(l.t, 2) == 1 &&
+              topology_network_owner(l.t, 4) == SIZE_MAX &&
+              topology_network_owner(l.t, 5) == SIZE_MAX,
+          "whose network a node is in", "");
+    check(l.t->links[0].ends[0].node == 0 && l.t->links[0].ends[1].what == END_HOST,
+          "its port, and an end at a node that is the host", "");
+    _cleanup_free_ char *notes = lines_of(&l);
+    is("notes", notes,
+       "/lab/a.clab.yml:5:24: `this` is this host; `exec` has no effect on it\n"
+       "/lab/a.clab.yml:9:23: `other` is not a node of this lab; a container of this name must run "
+       "before");
 }
 
 /* ---- words -----------------------------------------------------------------------------------*/
@@ -482,6 +518,7 @@ int main(int argc, char **argv)
     test_links();
     test_node_keys();
     test_images();
+    test_inside();
     test_words();
     test_schema();
     return failures > 0;
