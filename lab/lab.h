@@ -3,8 +3,8 @@
  *     up.c, down.c      the transaction
  *     steps.c           which step of which node may begin: programs, exec lines, health
  *     node.c            one node's sandbox, its management interface and networks
- *     wire.c            links
- *     switch.c          bridges: of switches, and inside nodes
+ *     wire.c            links, and bridges inside nodes
+ *     switch.c          one bridge
  *     program.c         a node's container: image, environment, binds
  *     line.c            an exec line: natively, or by the node's own program
  *     mgmt.c            networks of the file, and the one for management
@@ -124,9 +124,6 @@ int node_settle(struct engine *engine, const struct topology *t, const struct la
 /** Makes the bridge of a switch, or of one inside a node, and sets it up. */
 int bridge_make(const struct lab *l, const struct lab_node *n, const char *name, int netns,
                 struct err *e);
-/** Makes the bridges inside nodes. */
-int inner_bridges_make(struct engine *engine, const struct topology *t, const struct lab *l,
-                       struct err *e);
 
 /* ---- wire.c ----------------------------------------------------------------------------------*/
 

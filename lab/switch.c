@@ -1,5 +1,4 @@
-/* Bridges: the one of a switch, which has a namespace of its own, and those inside nodes.
- */
+/* A bridge: that of a switch, which has a namespace of its own, or one inside a node. */
 #include "lab.h"
 
 #include <errno.h>
@@ -36,25 +35,5 @@ int bridge_make(const struct lab *l, const struct lab_node *n, const char *name,
         rt_set_up(b, link.index);
         r = rt_commit(b, e);
     }
-    return r;
-}
-
-static int make_inner(struct engine *engine, const struct topology *t, const struct lab *l,
-                      size_t node, struct err *e)
-{
-    const size_t owner = topology_network_owner(t, node);
-    _cleanup_free_ char *name = topology_bridge_name(&t->nodes[node]);
-    _cleanup_close_ int netns =
-        owner == SIZE_MAX ? -ESRCH : lab_netns(engine, &l->members[owner], e);
-    return netns < 0 ? netns : bridge_make(l, &t->nodes[node], name, netns, e);
-}
-
-int inner_bridges_make(struct engine *engine, const struct topology *t, const struct lab *l,
-                       struct err *e)
-{
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < t->node_count; i++)
-        if (lab_node_is_inner(&t->nodes[i]) && (r = make_inner(engine, t, l, i, e)) < 0)
-            err_wrap(e, "node `%s`", t->nodes[i].name);
     return r;
 }

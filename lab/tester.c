@@ -18,7 +18,7 @@ struct testing {
 
 /* ---- what the tests ask for ------------------------------------------------------------------*/
 
-/* Whose namespace the node is in. */
+/* The namespace may be another node's. */
 static const struct lab_member *owner_of(const struct testing *x, size_t node)
 {
     size_t owner = topology_network_owner(x->t, node);

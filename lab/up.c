@@ -129,8 +129,6 @@ static int make(struct raising *x, struct err *e)
     if (r == 0)
         r = make_nodes(x, e);
     if (r == 0)
-        r = inner_bridges_make(x->engine, x->t, x->l, e);
-    if (r == 0)
         r = wires_make(x->engine, x->t, x->l, e);
     if (r < 0)
         return r;

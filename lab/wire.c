@@ -267,9 +267,30 @@ void lab_unapplied(const struct topology *t, strv *notes)
         }
 }
 
-static int make_all(struct wiring *w, struct err *e)
+/* Before links, whose ends are born in them. */
+static int make_inner(struct engine *engine, const struct topology *t, const struct lab *l,
+                      size_t node, struct err *e)
+{
+    const size_t owner = topology_network_owner(t, node);
+    _cleanup_free_ char *name = topology_bridge_name(&t->nodes[node]);
+    _cleanup_close_ int netns =
+        owner == SIZE_MAX ? -ESRCH : lab_netns(engine, &l->members[owner], e);
+    return netns < 0 ? netns : bridge_make(l, &t->nodes[node], name, netns, e);
+}
+
+static int make_inner_bridges(struct engine *engine, const struct topology *t, const struct lab *l,
+                              struct err *e)
 {
     int r = 0;
+    for (size_t i = 0; r == 0 && i < t->node_count; i++)
+        if (lab_node_is_inner(&t->nodes[i]) && (r = make_inner(engine, t, l, i, e)) < 0)
+            err_wrap(e, "node `%s`", t->nodes[i].name);
+    return r;
+}
+
+static int make_all(struct wiring *w, struct err *e)
+{
+    int r = make_inner_bridges(w->engine, w->t, w->l, e);
     for (size_t i = 0; r == 0 && i < w->t->link_count; i++) {
         const struct lab_link *link = &w->t->links[i];
         r = make_link(w, link, e);
