@@ -41,13 +41,6 @@ static const struct nla_policy table_policy[NDTA_MAX + 1] = {
     [NDTA_CONFIG] = {.minlen = sizeof(struct ndt_config)},
 };
 
-static const struct nla_policy qdisc_policy[TCA_MAX + 1] = {
-    [TCA_KIND] = {.type = NLA_STRING},
-};
-static const struct nla_policy tbf_policy[TCA_TBF_MAX + 1] = {
-    [TCA_TBF_PARMS] = {.minlen = sizeof(struct tc_tbf_qopt)},
-};
-
 static unsigned number(struct nlattr *a)
 {
     unsigned n = 0;
@@ -259,8 +252,8 @@ static int any_sequence(struct nl_msg *m, void *arg)
     return NL_OK;
 }
 
-static int dump_request(struct rt *rt, int type, void *request, size_t size,
-                        nl_recvmsg_msg_cb_t parse, void *d)
+int rt_dump_request(struct rt *rt, int type, void *request, size_t size, nl_recvmsg_msg_cb_t parse,
+                    void *d)
 {
     int r;
     do {
@@ -286,8 +279,8 @@ static int dump_once(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t pa
     struct ndmsg of_neighbours = {.ndm_family = (unsigned char)family};
     /* The kernel dumps a bridge's entries only for the longer header. */
     return type == RTM_GETNEIGH
-               ? dump_request(rt, type, &of_neighbours, sizeof(of_neighbours), parse, d)
-               : dump_request(rt, type, &request, sizeof(request), parse, d);
+               ? rt_dump_request(rt, type, &of_neighbours, sizeof(of_neighbours), parse, d)
+               : rt_dump_request(rt, type, &request, sizeof(request), parse, d);
 }
 
 static int dump(struct rt *rt, int type, int family, nl_recvmsg_msg_cb_t parse, struct dumped *d,
@@ -355,7 +348,7 @@ static int dump_local(struct rt *rt, int family, struct dumped *d)
     int r = -NLE_DUMP_INTR;
     for (int tries = 0; r == -NLE_DUMP_INTR && tries < 100; tries++) {
         dumped_clear(d);
-        r = dump_request(rt, RTM_GETROUTE, &request, sizeof(request), on_local, d);
+        r = rt_dump_request(rt, RTM_GETROUTE, &request, sizeof(request), on_local, d);
     }
     (void)setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &off, sizeof(off));
     return r == -NLE_OPNOTSUPP && family == AF_INET6 ? 0 : r; /* a kernel without IPv6 */
@@ -475,43 +468,6 @@ int rt_is_local(struct rt *rt, const struct ip *address)
         return code == -ENETUNREACH || code == -EHOSTUNREACH ? 0 : code;
     return answer->nlmsg_type == RTM_NEWROUTE &&
            ((struct rtmsg *)nlmsg_data(answer))->rtm_type == RTN_LOCAL;
-}
-
-struct rate_search {
-    int index;
-    uint32_t rate;
-};
-
-static int on_qdisc(struct nl_msg *m, void *arg)
-{
-    struct rate_search *s = arg;
-    struct nlattr *a[TCA_MAX + 1], *tbf[TCA_TBF_MAX + 1];
-    struct nlmsghdr *h = nlmsg_hdr(m);
-    if (h->nlmsg_type != RTM_NEWQDISC ||
-        nlmsg_parse(h, sizeof(struct tcmsg), a, TCA_MAX, qdisc_policy) < 0)
-        return NL_OK;
-    const struct tcmsg *tcm = nlmsg_data(h);
-    if (tcm->tcm_ifindex != s->index || tcm->tcm_parent != TC_H_ROOT || !a[TCA_KIND] ||
-        !streq(nla_get_string(a[TCA_KIND]), "tbf") || !a[TCA_OPTIONS] ||
-        nla_parse_nested(tbf, TCA_TBF_MAX, a[TCA_OPTIONS], tbf_policy) < 0 || !tbf[TCA_TBF_PARMS])
-        return NL_OK;
-    struct tc_tbf_qopt parameters;
-    memcpy(&parameters, nla_data(tbf[TCA_TBF_PARMS]), sizeof(parameters));
-    s->rate = parameters.rate.rate;
-    return NL_OK;
-}
-
-int rt_get_rate(struct rt *rt, int index, uint32_t *rate, struct err *e)
-{
-    struct rate_search s = {.index = index};
-    struct tcmsg request = {.tcm_ifindex = index};
-    int r = -NLE_DUMP_INTR;
-    for (int tries = 0; r == -NLE_DUMP_INTR && tries < 100; tries++) {
-        s.rate = 0;
-        r = dump_request(rt, RTM_GETQDISC, &request, sizeof(request), on_qdisc, &s);
-    }
-    *rate = s.rate;
-    return r < 0 ? err_say(e, -EIO, "read the kernel's queues: %s", nl_geterror(r)) : 0;
 }
 
 /* ---- capabilities and limits of the kernel ----------------------------------------------------*/

@@ -3,6 +3,7 @@
 
 #include <netctr/netns.h>
 
+#include <netlink/handlers.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 
@@ -35,3 +36,6 @@ struct rt_batch {
 void rt_drain(struct rt *rt);
 /** Adds a message, which the batch then owns. NULL marks the batch as failed (out of memory). */
 void rt_push(struct rt_batch *b, struct nl_msg *message, bool deletes, char *label);
+/** Sends a request for a dump, and calls @parse for each message. A negative libnl error. */
+int rt_dump_request(struct rt *rt, int type, void *request, size_t size, nl_recvmsg_msg_cb_t parse,
+                    void *d);

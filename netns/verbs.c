@@ -13,8 +13,6 @@
 #include <netlink/route/link/veth.h>
 #include <netlink/route/neighbour.h>
 #include <netlink/route/nexthop.h>
-#include <netlink/route/qdisc.h>
-#include <netlink/route/qdisc/tbf.h>
 #include <netlink/route/route.h>
 #include <string.h>
 
@@ -444,22 +442,6 @@ void rt_set_name(struct rt_batch *b, int index, const char *name)
 {
     rt_push(b, change_attribute(index, IFLA_IFNAME, name, strlen(name) + 1), false,
             xasprintf("rename interface %d to `%s`", index, name));
-}
-
-void rt_set_rate(struct rt_batch *b, int index, uint32_t rate, uint32_t burst, uint32_t limit)
-{
-    struct rtnl_qdisc *q = rtnl_qdisc_alloc();
-    struct nl_msg *m = NULL;
-    if (q && rtnl_tc_set_kind(TC_CAST(q), "tbf") == 0) {
-        rtnl_tc_set_ifindex(TC_CAST(q), index);
-        rtnl_tc_set_parent(TC_CAST(q), TC_H_ROOT);
-        rtnl_qdisc_tbf_set_rate(q, (int)rate, (int)burst, 0); /* libnl reads them back as 32 bits */
-        rtnl_qdisc_tbf_set_limit(q, (int)limit);
-        rtnl_qdisc_build_add_request(q, NLM_F_CREATE | NLM_F_REPLACE, &m);
-    }
-    if (q)
-        rtnl_qdisc_put(q);
-    rt_push(b, m, false, xasprintf("limit the rate of interface %d", index));
 }
 
 void rt_set_packet_size(struct rt_batch *b, int index, uint32_t size)

@@ -232,6 +232,8 @@ int rt_each_neighbour(struct rt *rt, int family,
 
 /** The rate of a token bucket filter on the link, in bytes per second; 0: there is none. */
 int rt_get_rate(struct rt *rt, int index, uint32_t *rate, struct err *e);
+/** Does netem handle what the link sends? 1, 0 or -errno. */
+int rt_has_netem(struct rt *rt, int index, struct err *e);
 
 /** Would the namespace deliver a packet for @address locally? 1, 0 or -errno (RTM_GETROUTE). For
  *  IPv6, the answer changes later than the address, because the kernel adds the route from a work
@@ -346,6 +348,19 @@ void rt_remove_link(struct rt_batch *b, int index);
 /** Limits what the link sends to @rate bytes per second, by a token bucket filter that replaces its
  *  queueing discipline. @burst: bytes that may leave at once; @limit: bytes that may be queued. */
 void rt_set_rate(struct rt_batch *b, int index, uint32_t rate, uint32_t burst, uint32_t limit);
+/** What netem does. Parts are of 2^32 - 1. */
+struct netem {
+    uint32_t delay_us, jitter_us;
+    uint32_t loss, duplicate, corrupt, reorder;
+};
+/** Lets netem handle what the link sends; it takes the place of its queueing discipline. rt_knows_qdisc() says whether the
+ *  kernel has it. */
+void rt_set_netem(struct rt_batch *b, int index, const struct netem *n);
+/** As rt_set_rate(), for a link with netem. */
+void rt_set_rate_behind_netem(struct rt_batch *b, int index, uint32_t rate, uint32_t burst,
+                              uint32_t limit);
+/** Puts the default queueing discipline back; succeeds if it is there. */
+void rt_clear_qdisc(struct rt_batch *b, int index);
 /** Sockets of this namespace hand packets of up to @size bytes (default 65,536) to the link, which
  *  are cut into frames when they leave it (IFLA_GSO_MAX_SIZE). */
 void rt_set_packet_size(struct rt_batch *b, int index, uint32_t size);
@@ -355,3 +370,13 @@ void rt_set_packet_size(struct rt_batch *b, int index, uint32_t size);
  *  same. Verbs that delete treat "already gone" (ENODEV, ENOENT, ESRCH, EADDRNOTAVAIL) as
  *  success. */
 int rt_commit(struct rt_batch *b, struct err *e);
+
+/* ---- frames in user space -------------------------------------------------------------------*/
+
+/** Makes a TAP device that goes with its descriptor, in the namespace @netns, whose socket @rt is. It is up, has no
+ *  addresses, and gives out frames that are complete: cut, and with checksums. Returns the descriptor, non-blocking. The
+ *  caller must be single-threaded. */
+int tap_open(int netns, struct rt *rt, const char *alias, struct link *out, struct err *e);
+/** A packet socket that sends by the interface @index, past its queueing discipline. Its frames have @mark, as long as they
+ *  are in this namespace. Non-blocking. The caller must be single-threaded. */
+int sender_open(int netns, int index, uint32_t mark, struct err *e);

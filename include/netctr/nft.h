@@ -26,6 +26,8 @@ struct nft_batch;
 /** Connects to netfilter of the calling thread's network namespace. A connection serves one request at a time. */
 int nft_open(struct nft **out, struct err *e);
 void nft_close(struct nft *n); /**< accepts NULL */
+/** A duplicate of its socket, the caller's: tables that it owns live as long as one of them is open. */
+int nft_socket(const struct nft *n);
 
 /** The size of the buffer that nft_batch_message() returns. */
 #define NFT_MESSAGE_MAX (16 * 1024)
@@ -140,8 +142,16 @@ void expr_map(struct nftnl_rule *r, const char *set, uint32_t set_id, uint32_t r
 void expr_dnat(struct nftnl_rule *r, uint32_t family, uint32_t address_reg, uint32_t port_reg);
 void expr_masquerade(struct nftnl_rule *r);
 void expr_counter(struct nftnl_rule *r);
+/** fwd to: of family netdev. @device is an index. */
+void expr_forward(struct nftnl_rule *r, uint32_t device);
 /** @chain for NFT_GOTO, otherwise NULL. */
 void expr_verdict(struct nftnl_rule *r, uint32_t verdict, const char *chain);
+
+/** Hands all that the interface @device sends, but packets with @mark, to the interface with index @to, by a table netdev
+ *  @table that belongs to the socket of @n: it goes when that is closed, and `nft flush ruleset` does not touch it. The
+ *  egress hook is of Linux 5.16. */
+int nft_forward(struct nft *n, const char *table, const char *device, int to, uint32_t mark,
+                struct err *e);
 
 /** To be called if an allocator of libnftnl returns NULL: exits, as xcalloc() does. */
 void *nft_must(void *allocated);

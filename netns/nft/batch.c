@@ -82,6 +82,12 @@ void nft_close(struct nft *n)
     free(n);
 }
 
+int nft_socket(const struct nft *n)
+{
+    int fd = fcntl(mnl_socket_get_fd(n->socket), F_DUPFD_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
+}
+
 /* Makes a socket buffer at least @bytes large, beyond the host's limit where that is permitted. */
 static void make_room(const struct nft *n, int *have, size_t bytes, int force, int modest)
 {

@@ -141,3 +141,12 @@ void expr_verdict(struct nftnl_rule *r, uint32_t verdict, const char *chain)
     if (chain)
         nftnl_expr_set_str(x, NFTNL_EXPR_IMM_CHAIN, chain);
 }
+
+void expr_forward(struct nftnl_rule *r, uint32_t device)
+{
+    struct nftnl_expr *x = add(r, "immediate");
+    nftnl_expr_set_u32(x, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
+    nftnl_expr_set(x, NFTNL_EXPR_IMM_DATA, &device, sizeof(device));
+    x = add(r, "fwd");
+    nftnl_expr_set_u32(x, NFTNL_EXPR_FWD_SREG_DEV, NFT_REG_1);
+}
