@@ -126,6 +126,18 @@ struct lab_impairment {
     unsigned delay_us, jitter_us;
     double loss, corrupt, duplicate, reorder; /**< per cent */
 };
+/** "delay", "jitter", …; ends with NULL. */
+extern const char *const lab_impairment_keys[];
+/** Sets one of them from a text: "20ms", "1%", "10mbit"; 0 takes it away. -EINVAL with a text. */
+int lab_impairment_set(struct lab_impairment *m, const char *key, const char *value, struct err *e);
+/** -EINVAL with a text: they do not fit together. */
+int lab_impairment_check(const struct lab_impairment *m, struct err *e);
+bool lab_impairment_any(const struct lab_impairment *m);
+bool lab_impairment_more_than_rate(const struct lab_impairment *m);
+/** An object with the texts of those that are set; the caller owns it. */
+json_t *lab_impairment_json(const struct lab_impairment *m);
+/** The inverse. -EINVAL with a text. */
+int lab_impairment_of_json(const json_t *j, struct lab_impairment *out, struct err *e);
 
 enum lab_end {
     END_NODE,     /**< an interface of a node, or a port of a bridge node */

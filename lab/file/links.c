@@ -21,88 +21,43 @@ struct end_draft {
 
 /* ---- impairments -----------------------------------------------------------------------------*/
 
-static struct lab_impairment *impairment_of(const struct key *key, void *to)
+static void read_impairment(struct reader *r, const struct key *key, const struct tree *value,
+                            void *to)
 {
-    return (struct lab_impairment *)((char *)to + key->offset);
+    _cleanup_err_ struct err e = ERR_INIT;
+    if (lab_impairment_set((struct lab_impairment *)((char *)to + key->offset), key->name,
+                           value->text, &e) < 0)
+        fault_err(r, value->place, &e);
 }
 
-static void read_time(struct reader *r, const struct key *key, const struct tree *value, void *to)
-{
-    enum { DELAY_MAX_US = 60000000 };
-    bool delay = streq(key->name, "delay"),
-         bare = strspn(value->text, "0.") != strlen(value->text) &&
-                strspn(value->text, "0123456789.") == strlen(value->text);
-    uint64_t us = 0;
-    if (bare || duration_parse(value->text, 0, &us) < 0)
-        fault(r, value->place,
-              "%s `%s` is not a time with a unit; write it as in 20ms, 1.5s or 100us", key->name,
-              value->text);
-    else if (us > DELAY_MAX_US)
-        fault(r, value->place, "%s `%s` is more than a minute; choose a shorter time", key->name,
-              value->text);
-    else
-        *(delay ? &impairment_of(key, to)->delay_us : &impairment_of(key, to)->jitter_us) =
-            (unsigned)us;
-}
-
-static void read_percent(struct reader *r, const struct key *key, const struct tree *value,
-                         void *to)
-{
-    struct lab_impairment *i = impairment_of(key, to);
-    double *out = streq(key->name, "loss")        ? &i->loss
-                  : streq(key->name, "corrupt")   ? &i->corrupt
-                  : streq(key->name, "duplicate") ? &i->duplicate
-                                                  : &i->reorder;
-    double number = 0;
-    if (percent_parse(value->text, &number) == 0)
-        *out = number;
-    else
-        fault(r, value->place, "%s `%s` is not a part of 100%%; write it as in 1%% or 0.5%%",
-              key->name, value->text);
-}
-
-static void read_rate(struct reader *r, const struct key *key, const struct tree *value, void *to)
-{
-    enum { RATE_LEAST = 8000 };
-    uint64_t rate;
-    if (parse_rate(value->text, &rate) < 0 || (rate && rate < RATE_LEAST) || rate > 1000000000000)
-        fault(r, value->place,
-              "rate `%s` is not a rate from 8kbit on; write it as in 500kbit or 10mbit",
-              value->text);
-    else
-        impairment_of(key, to)->rate = rate;
-}
-
-#define IMPAIRMENTS(where)                                                                       \
-    {"delay", KEY_APPLY, SHAPE_TEXT, read_time, "Added to each packet, as in 20ms",              \
-     (where), NULL,      NULL},                                                                  \
-        {"jitter", KEY_APPLY, SHAPE_TEXT, read_time, "How much the delay varies",                \
-         (where),  NULL,      NULL},                                                             \
-        {"rate", KEY_APPLY, SHAPE_TEXT, read_rate, "Limit, as in 10mbit", (where), NULL, NULL},  \
-        {"loss",  KEY_APPLY, SHAPE_TEXT, read_percent, "Packets that are lost, as in 1%",        \
-         (where), NULL,      NULL},                                                              \
-        {"corrupt", KEY_APPLY, SHAPE_TEXT, read_percent, "Packets with a wrong bit",             \
-         (where),   NULL,      NULL},                                                            \
-        {"duplicate", KEY_APPLY, SHAPE_TEXT, read_percent, "Packets that arrive twice",          \
-         (where),     NULL,      NULL},                                                          \
-    {                                                                                            \
-        "reorder", KEY_APPLY, SHAPE_TEXT, read_percent, "Packets that overtake others", (where), \
-            NULL, NULL                                                                           \
+#define IMPAIRMENTS(where)                                                                   \
+    {"delay", KEY_APPLY, SHAPE_TEXT, read_impairment, "Added to each packet, as in 20ms",    \
+     (where), NULL,      NULL},                                                              \
+        {"jitter", KEY_APPLY, SHAPE_TEXT, read_impairment, "How much the delay varies",      \
+         (where),  NULL,      NULL},                                                         \
+        {"rate",  KEY_APPLY, SHAPE_TEXT, read_impairment, "Limit, as in 10mbit",             \
+         (where), NULL,      NULL},                                                          \
+        {"loss",  KEY_APPLY, SHAPE_TEXT, read_impairment, "Packets that are lost, as in 1%", \
+         (where), NULL,      NULL},                                                          \
+        {"corrupt", KEY_APPLY, SHAPE_TEXT, read_impairment, "Packets with a wrong bit",      \
+         (where),   NULL,      NULL},                                                        \
+        {"duplicate", KEY_APPLY, SHAPE_TEXT, read_impairment, "Packets that arrive twice",   \
+         (where),     NULL,      NULL},                                                      \
+    {                                                                                        \
+        "reorder", KEY_APPLY, SHAPE_TEXT, read_impairment, "Packets that overtake others",   \
+            (where), NULL, NULL                                                              \
     }
 
-/* @of is the map that has them. */
-static void check_impairment(struct reader *r, const struct tree *of,
-                             const struct lab_impairment *i)
+/* @of is the map that has them. An end whose `delay` is 0 gets none of its link's jitter. */
+static void check_impairment(struct reader *r, const struct tree *of, struct lab_impairment *i)
 {
-    struct place at = of->place;
-    if (tree_get(of, "delay") && !i->delay_us) /* 0, or a fault */
-        return;
-    if (i->jitter_us && !i->delay_us)
-        fault(r, at, "`jitter` needs a `delay`; add one");
-    else if (i->jitter_us > i->delay_us)
-        fault(r, at, "`jitter` is more than `delay`; choose less");
-    if (i->reorder > 0 && !i->delay_us)
-        fault(r, at, "`reorder` needs a `delay`; add one");
+    _cleanup_err_ struct err e = ERR_INIT;
+    if (tree_get(of, "delay") && !i->delay_us) { /* 0, or a fault */
+        i->jitter_us = 0;
+        i->reorder = 0;
+    }
+    if (lab_impairment_check(i, &e) < 0)
+        fault_err(r, of->place, &e);
 }
 
 /* ---- addresses -------------------------------------------------------------------------------*/

@@ -499,6 +499,66 @@ static void test_schema(void)
         check_manual(manual, json_object_get(table, "properties"));
 }
 
+/* ---- impairments -----------------------------------------------------------------------------*/
+
+static void test_impairment(void)
+{
+    static const struct {
+        const char *key, *value, *why; /* NULL: it is right */
+    } cases[] = {
+        {"delay", "20ms", NULL},
+        {"delay", "0", NULL},
+        {"delay", "1.5s", NULL},
+        {"delay", "1m", NULL},
+        {"delay", "20", "delay `20` is not a time with a unit; write it as in 20ms, 1.5s or 100us"},
+        {"jitter", "-1ms",
+         "jitter `-1ms` is not a time with a unit; write it as in 20ms, 1.5s or 100us"},
+        {"jitter", "61s", "jitter `61s` is more than a minute; choose a shorter time"},
+        {"loss", "100%", NULL},
+        {"loss", "0.25", NULL},
+        {"loss", "101%", "loss `101%` is not a part of 100%; write it as in 1% or 0.5%"},
+        {"reorder", "nan", "reorder `nan` is not a part of 100%; write it as in 1% or 0.5%"},
+        {"rate", "8kbit", NULL},
+        {"rate", "0", NULL},
+        {"rate", "7kbit",
+         "rate `7kbit` is not a rate from 8kbit on; write it as in 500kbit or 10mbit"},
+        {"dely", "20ms", "`dely` is not an impairment"},
+        {"", "1", "`` is not an impairment"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct lab_impairment m = {0};
+        _cleanup_err_ struct err e = ERR_INIT;
+        _cleanup_free_ char *name = xasprintf("%s=%s", cases[i].key, cases[i].value);
+        int r = lab_impairment_set(&m, cases[i].key, cases[i].value, &e);
+        expect((r == 0) == !cases[i].why && streq(e.text, cases[i].why), name, "%d, \"%s\"", r,
+               text_of(&e));
+    }
+}
+
+static void test_impairment_texts(void)
+{
+    const struct lab_impairment wanted = {.rate = 1500000,
+                                          .delay_us = 20000,
+                                          .jitter_us = 1500,
+                                          .loss = 12.345678,
+                                          .corrupt = 0.000001,
+                                          .duplicate = 100,
+                                          .reorder = 33.3};
+    struct lab_impairment got, nothing = {0};
+    _cleanup_err_ struct err e = ERR_INIT;
+    _cleanup_json_ json_t *j = lab_impairment_json(&wanted), *none = lab_impairment_json(&nothing);
+    _cleanup_free_ char *text = json_dumps(j, JSON_COMPACT);
+    is("impairments as texts", text,
+       "{\"delay\":\"20ms\",\"jitter\":\"1500us\",\"loss\":\"12.345678%\",\"corrupt\":\"0.000001%\","
+       "\"duplicate\":\"100%\",\"reorder\":\"33.3%\",\"rate\":\"1500kbit\"}");
+    int r = lab_impairment_of_json(j, &got, &e);
+    expect(r == 0 && memcmp(&got, &wanted, sizeof(got)) == 0, "and back", "%s", text_of(&e));
+    check(json_object_size(none) == 0 && !lab_impairment_any(&nothing), "none at all", "");
+    const struct lab_impairment early = {.reorder = 1}, wide = {.delay_us = 1, .jitter_us = 2};
+    check(lab_impairment_check(&early, NULL) < 0 && lab_impairment_check(&wide, NULL) < 0,
+          "reorder without delay, jitter above it", "");
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2 && streq(argv[1], "--schema")) {
@@ -516,6 +576,8 @@ int main(int argc, char **argv)
     test_variables();
     test_yaml();
     test_links();
+    test_impairment();
+    test_impairment_texts();
     test_node_keys();
     test_images();
     test_inside();
