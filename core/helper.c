@@ -24,9 +24,9 @@ enum {
 
 #define CAME_FROM "NETCTR_CAME_FROM"
 
-static char *cgroup_path(const char *instance)
+static char *cgroup_path(const char *instance, const char *name)
 {
-    return xasprintf("netctr/%s/" HELPERS, instance);
+    return xasprintf("netctr/%s/%s", instance, name ? name : HELPERS);
 }
 
 /* ---- the way out of here ---------------------------------------------------------------------*/
@@ -150,7 +150,7 @@ static _Noreturn void middle(const char *cgroup, const struct helper_request *h)
 
 int helper_start(const char *instance, const struct helper_request *h, struct err *e)
 {
-    _cleanup_free_ char *cgroup = cgroup_path(instance);
+    _cleanup_free_ char *cgroup = cgroup_path(instance, h->cgroup);
     int status = 0;
     fflush(NULL);
     pid_t pid = fork();
@@ -168,15 +168,20 @@ int helper_start(const char *instance, const struct helper_request *h, struct er
 void helpers_thaw(const char *instance)
 {
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = cgroup_path(instance);
+    _cleanup_free_ char *path = cgroup_path(instance, HELPERS);
     if (cgroup_probe(NULL, &host, NULL) == 0)
         cgroup_let_die(&host, path);
 }
 
 int helpers_end(const char *instance, int ms)
 {
+    return helper_cgroup_end(instance, HELPERS, ms);
+}
+
+int helper_cgroup_end(const char *instance, const char *cgroup, int ms)
+{
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = cgroup_path(instance);
+    _cleanup_free_ char *path = cgroup_path(instance, cgroup);
     int r = cgroup_probe(NULL, &host, NULL);
     if (r == 0)
         r = cgroup_end_soon(&host, path, true, ms);
@@ -199,7 +204,7 @@ static void leave_cgroup(const struct cgroup_hierarchy *h)
 void helpers_leave(const char *instance, int ms)
 {
     _cleanup_cgroup_host_ struct cgroup_host host = {0};
-    _cleanup_free_ char *path = cgroup_path(instance);
+    _cleanup_free_ char *path = cgroup_path(instance, HELPERS);
     if (cgroup_probe(NULL, &host, NULL) < 0)
         return;
     for (size_t i = 0; i < host.count; i++)

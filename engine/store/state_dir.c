@@ -53,9 +53,9 @@ static bool is_marked(int dir)
 static bool is_known_top(const char *name)
 {
     static const char *const names[] = {
-        "containers", "networks", "run-root", "lock",     "leases",   "links",
-        "dns",        "helpers",  "instance", "events",   "pins",     "sandboxes",
-        MARK,         "events.1", "ranges",   "mappable", "renaming", "labs",
+        "containers", "networks", "run-root", "lock", "leases",    "links", "dns",
+        "helpers",    "instance", "events",   "pins", "sandboxes", MARK,    "events.1",
+        "ranges",     "mappable", "renaming", "labs", LAB_RELAYS,
     };
     size_t length = strlen(name);
     if (length && name[length - 1] == '~') /* of write_file_atomic() */

@@ -129,12 +129,26 @@ static int sweep_definitions(struct sweeping *s, struct err *e)
     return first;
 }
 
+/* A relay belongs to a lab, which ends it. One without a socket belongs to none. */
+static int keep_relays(const struct store *s, strv *keep)
+{
+    _cleanup_strv_ strv ids = NULL;
+    _cleanup_close_ int dir =
+        openat(s->run_fd, LAB_RELAYS, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int r = dir < 0 ? 0 : names_in(dir, &ids);
+    strv_each (id, ids)
+        strv_add_take(keep, xasprintf(LAB_RELAY_CGROUP "%s", id));
+    return r;
+}
+
 static int sweep_cgroups(struct store *s, const char *helper, const struct gc *gc, struct err *e)
 {
     _cleanup_strv_ strv keep = NULL;
     int r = store_live_ids(s, &keep, e);
     if (helper)
         strv_add(&keep, helper);
+    if (r == 0 && (r = keep_relays(s, &keep)) < 0)
+        return err_set(e, r, "list the relays of labs");
     return r == 0 ? cgroups_sweep(s->instance, keep, gc, e) : r;
 }
 

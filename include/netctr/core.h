@@ -472,6 +472,7 @@ int process_copy(const struct copy_request *request, struct err *e);
 
 struct helper_request {
     char *const *argv;   /**< of netctr itself, which is executed again */
+    const char *cgroup;  /**< below netctr/INSTANCE; NULL: HELPERS */
     int fds[HELPER_FDS]; /**< become its fds 3, 4, …; -1: none */
     int log;             /**< for its output, which is cut off at 64 KiB */
 };
@@ -483,6 +484,8 @@ void helpers_thaw(const char *instance);
 /** Thaws their cgroup, kills all that are in it, and removes it; waits at most @ms. Accepts "already gone". -EBUSY:
  *  one does not die, for it has been frozen elsewhere. */
 int helpers_end(const char *instance, int ms);
+/** The same for the helpers of another cgroup. */
+int helper_cgroup_end(const char *instance, const char *cgroup, int ms);
 /** For a helper that ends: leaves the cgroup, and removes it and its empty parents if it was the last one. Waits @ms
  *  for others that have been killed. */
 void helpers_leave(const char *instance, int ms);

@@ -37,6 +37,10 @@ int store_open_to_read(const char *root, const char *run, struct store *out, str
 bool store_exists(const char *root, const char *run);
 void store_close(struct store *s);
 #define _cleanup_store_ __attribute__((cleanup(store_close)))
+/** RUN/relays/ID is the socket of a lab's relay, whose cgroup is netctr/INSTANCE/relay-ID. */
+#define LAB_RELAYS "relays"
+#define LAB_RELAY_CGROUP "relay-"
+
 /** Takes the instance lock, which protects the set of names. Returns an fd; hold it shortly, never while waiting for a
  *  process. */
 int store_lock(struct store *s, struct err *e);
