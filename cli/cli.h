@@ -33,7 +33,7 @@ extern const struct command command_run, command_exec, command_ps, command_logs,
     command_port, command_publish, command_unpublish, command_network, command_gc, command_reset,
     command_info, command_helper, command_version, command_events, command_doctor, command_wait,
     command_pause, command_unpause, command_top, command_create, command_diff, command_attach,
-    command_update, command_stats, command_rename, command_cp, command_lab;
+    command_update, command_stats, command_rename, command_cp, command_lab, command_relay;
 
 /** Parses the flags of @command. Returns the index of the first word that is not a flag; 0: help was asked for and has
  *  been printed, and the command must return. */

@@ -39,6 +39,19 @@ static const struct verb verbs[] = {
       .summary = "Print the topology with the addresses and routes of now",
       .example = "netctr lab save two-lans > now.clab.yml"},
      lab_save_command},
+    {{.name = "lab set",
+      .usage = "[FLAGS] LINK KEY=VALUE… | none",
+      .summary = "Change delay, jitter, loss, rate … of a link that is up",
+      .example = "netctr lab set h1:eth1,r1:eth1 delay=20ms loss=1%\n"
+                 "netctr lab set h1:eth1 rate=10mbit delay=0\n"
+                 "netctr lab set -n two-lans h1:eth1 none"},
+     lab_set_command},
+    {{.name = "lab link",
+      .usage = "[FLAGS] ls | down LINK… | up LINK…",
+      .summary = "List links, take them down and up",
+      .example = "netctr lab link ls\nnetctr lab link down h1:eth1\n"
+                 "netctr lab link up -n two-lans h1:eth1,r1:eth1"},
+     lab_link_command},
     {{.name = "lab restart",
       .usage = "[FLAGS] [NODE…]",
       .summary = "Restart programs; links and addresses stay",
@@ -55,6 +68,7 @@ static const struct other_name others[] = {
     {"list", "did you mean `netctr lab ls`?"},
     {"apply", "`netctr lab up --reconfigure` makes the lab again from its changed file"},
     {"redeploy", "did you mean `netctr lab up --reconfigure`?"},
+    {"netem", "`lab set` changes what is done to the packets of a link (`netctr lab set --help`)"},
     {NULL, NULL},
 };
 

@@ -45,3 +45,13 @@ int lab_exec_command(const struct cli *cli, const struct command *command, int a
                      struct err *e);
 int lab_restart_command(const struct cli *cli, const struct command *command, int argc, char **argv,
                         struct err *e);
+int lab_set_command(const struct cli *cli, const struct command *command, int argc, char **argv,
+                    struct err *e);
+int lab_link_command(const struct cli *cli, const struct command *command, int argc, char **argv,
+                     struct err *e);
+
+/** Prints a line for each end of the links of lab_links(): those that are impaired, or all. False: there is none.
+ *  (lab_links.c) */
+bool lab_links_print(const json_t *links, bool all);
+/** Says so, if the relay of @lab has died; @relay: of lab_links(). (lab_links.c) */
+void lab_relay_print(const json_t *relay, const char *lab);

@@ -118,6 +118,19 @@ static void print_lab(const json_t *lab)
         add_rows(node, &cells);
     }
     print_table(cells, ARRAY_LEN(titles));
+    const json_t *links = json_object_get(lab, "links"), *end, *link;
+    bool impaired = false;
+    json_array_foreach (links, i, link) {
+        size_t k;
+        json_array_foreach (json_object_get(link, "ends"), k, end) {
+            impaired = impaired || json_object_get(end, "impairments");
+        }
+    }
+    if (impaired) {
+        putchar('\n');
+        (void)lab_links_print(links, false);
+    }
+    lab_relay_print(json_object_get(lab, "relay"), json_str(lab, "name"));
 }
 
 int lab_inspect_command(const struct cli *cli, const struct command *command, int argc, char **argv,

@@ -96,7 +96,6 @@ int lab_up_command(const struct cli *cli, const struct command *command, int arg
     int r = lab_read(&choice, first < argc ? argv[first] : NULL, &how, &text, &size, &t, e);
     if (r < 0)
         return r;
-    lab_unapplied(t, &t->notes);
     strv_each (note, t->notes)
         fprintf(stderr, "netctr: %s\n", note);
     struct lab_options o = {.images = images,

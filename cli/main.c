@@ -22,7 +22,7 @@ static const struct {
     {"this host",
      {&command_doctor, &command_events, &command_info, &command_gc, &command_boot, &command_reset,
       &command_version}},
-    {NULL, {&command_helper}},
+    {NULL, {&command_helper, &command_relay}},
 };
 
 static const struct command *command_at(size_t group, size_t i)

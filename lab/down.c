@@ -2,6 +2,7 @@
  * accepts "already gone", so the next `lab down`, or gc, goes on after a kill.
  */
 #include "down.h"
+#include "relay.h"
 
 #include <errno.h>
 
@@ -202,6 +203,9 @@ int lab_take_down(struct engine *engine, struct lab *l, const struct lab_options
     err_note(&first, stop_others(engine, l, keep_containers, &step), e, &step);
     if (!keep_containers) /* also what a killed `down` has moved there */
         store_empty_full_trash(&engine->store);
+    /* Before the sandboxes: its descriptors keep their namespaces. */
+    if (l->id)
+        err_note(&first, relay_end(engine, l->id, &step), e, &step);
     err_note(&first, each_member(engine, &x, true, &step), e, &step);
     err_note(&first, remove_host_links(l, &step), e, &step);
     if (first == 0 && !keep_containers)
@@ -338,9 +342,47 @@ static int clean(struct lab *l, void *arg)
     return 0;
 }
 
+struct owners {
+    strv ids;
+    bool unknown; /* a lab's record is damaged: any relay may be its */
+};
+
+static int note_id(struct lab *l, void *arg)
+{
+    struct owners *o = arg;
+    o->unknown = o->unknown || l->damaged || !l->id;
+    if (l->id)
+        strv_add(&o->ids, l->id);
+    return 0;
+}
+
+/* The relays are listed first: a lab has its record before it has a relay. */
+static int end_relays(struct engine *engine, const struct gc *gc, struct err *e)
+{
+    _cleanup_strv_ strv relays = NULL;
+    struct owners owners = {0};
+    const int run = engine->store.run_fd;
+    _cleanup_close_ int dir =
+        run < 0 ? -1 : openat(run, LAB_RELAYS, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int r = dir < 0 ? 0 : names_in(dir, &relays);
+    if (relays && r == 0)
+        r = lab_each(engine, note_id, &owners, e);
+    strv_each (id, relays) {
+        if (r < 0 || owners.unknown || strv_has(owners.ids, id) || !valid_name(id))
+            continue;
+        r = gc->dry_run ? 0 : relay_end(engine, id, e);
+        if (r == 0)
+            gc_tell(gc, GC_REMOVE, "relay %s of a lab that is gone", id);
+    }
+    strv_free(owners.ids);
+    return r < 0 && !e->code ? err_set(e, r, "list the relays of labs") : r;
+}
+
 int lab_gc(struct engine *engine, const struct gc *gc, struct err *e)
 {
     struct cleaning c = {.engine = engine, .gc = gc, .e = e};
+    _cleanup_err_ struct err step = ERR_INIT;
     int r = lab_each(engine, clean, &c, e);
+    err_note(&c.result, end_relays(engine, gc, &step), e, &step);
     return r < 0 ? r : c.result;
 }

@@ -22,7 +22,7 @@ struct survey {
 static int add_link(const struct link *link, void *arg)
 {
     struct survey *s = arg;
-    if (link->index == 1)
+    if (link->index == 1 || skip_prefix(link->alias, LAB_TAP_ALIAS))
         return 0;
     struct lab_interfaces *l = s->out;
     l->items = xrealloc(l->items, l->count + 1, sizeof(*l->items));
@@ -128,7 +128,7 @@ static json_t *member_json(struct engine *engine, const struct lab *l, const str
 
 int lab_inspect(struct engine *engine, const struct lab *l, json_t **out, struct err *e)
 {
-    json_t *j = json_object(), *nodes = json_array();
+    json_t *j = json_object(), *nodes = json_array(), *links, *relay;
     (void)e;
     json_put_str(j, "name", l->name);
     json_put_str(j, "id", l->id);
@@ -145,5 +145,10 @@ int lab_inspect(struct engine *engine, const struct lab *l, json_t **out, struct
         json_array_append_new(nodes, member_json(engine, l, &l->members[i]));
     json_object_set_new(j, "nodes", nodes);
     *out = j;
+    if (lab_links(engine, l, &links, &relay, NULL) < 0) /* the copy of its file is damaged */
+        return 0;
+    json_object_set_new(j, "links", links);
+    if (relay)
+        json_object_set_new(j, "relay", relay);
     return 0;
 }

@@ -5,6 +5,9 @@
  *     node.c            one node's sandbox, its management interface and networks
  *     wire.c            links, and bridges inside nodes
  *     switch.c          one bridge
+ *     impair.c          what is done to the packets of links: by netem, or by relay.c, relay_main.c, relay_queue.c
+ *     links.c           links of a lab that runs: shown, changed
+ *     changes.c         what was changed since it came up
  *     program.c         a node's container: image, environment, binds
  *     line.c            an exec line: natively, or by the node's own program
  *     mgmt.c            networks of the file, and the one for management
@@ -128,6 +131,59 @@ int bridge_make(const struct lab *l, const struct lab_node *n, const char *name,
 /* ---- wire.c ----------------------------------------------------------------------------------*/
 
 int wires_make(struct engine *engine, const struct topology *t, const struct lab *l, struct err *e);
+
+/* ---- changes.c -------------------------------------------------------------------------------*/
+
+/** "NODE:INTERFACE", "host:INTERFACE", …; "" for the end of a dummy. Caller frees. */
+char *lab_end_text(const struct topology *t, const struct lab_endpoint *end);
+/** What is to be done to what it sends: as the file says, or as was changed since. */
+struct lab_impairment lab_end_impairment(const struct lab *l, const struct topology *t,
+                                         const struct lab_endpoint *end);
+/** The changes of an end; @make: adds them, if there are none, instead of returning NULL. */
+struct lab_change *lab_change_of(struct lab *l, const char *end, bool make);
+void lab_changes_clear(struct lab *l);
+json_t *lab_changes_json(const struct lab *l);
+int lab_changes_take(struct lab *l, const json_t *j);
+
+/* ---- impair.c --------------------------------------------------------------------------------*/
+
+/** Namespaces of a lab, each opened when it is first needed. */
+struct spots;
+/** Where an end is, as the kernel has it. */
+struct spot {
+    int netns;
+    struct rt *rt;
+    struct link link;
+};
+struct spots *spots_new(struct engine *engine, const struct topology *t, const struct lab *l);
+void spots_free(struct spots *s);
+void spots_cleanup(struct spots **s);
+#define _cleanup_spots_ __attribute__((cleanup(spots_cleanup)))
+/** What @out has is the spots'. -ENODEV with a text: there is no such interface. */
+int spot_find(struct spots *s, const struct lab_endpoint *end, struct spot *out, struct err *e);
+
+/** What the alias of a relay's TAP device begins with. It is no interface of the node's own. */
+#define LAB_TAP_ALIAS "netctr: waits for the link of "
+/** Can what this end of a link sends be impaired? Not that of a dummy, nor of a macvlan's parent. */
+bool lab_end_sends(const struct lab_link *link, int end);
+/** Impairs what an end sends, and takes away what was done to it before. The lab's lock is held. */
+int lab_end_impair(struct spots *s, const struct lab_endpoint *end, const struct lab_impairment *m,
+                   struct err *e);
+/** Was the relay started just now? Then it does not know the other ends. */
+bool spots_started_relay(const struct spots *s);
+/** The same for all ends of a lab that comes up. */
+int lab_impair_all(struct engine *engine, const struct topology *t, const struct lab *l,
+                   struct err *e);
+/** Starts the relay again if it has died, and hands it the links that it does not have. The lab's lock is not held. */
+int lab_relay_restore(struct engine *engine, const struct lab *l, struct err *e);
+
+/* ---- links.c ---------------------------------------------------------------------------------*/
+
+/** Brings an interface down; its addresses stay, @routes gets lines that bring its routes back. */
+int lab_interface_down(int netns, struct rt *rt, const struct link *link, strv *routes,
+                       struct err *e);
+int lab_interface_up(int netns, struct rt *rt, int index, char *const *routes, struct err *e);
+
 /* ---- program.c -------------------------------------------------------------------------------*/
 
 /** Starts the node's container, which is made first if there is none. */

@@ -30,6 +30,7 @@ void lab_clear(struct lab *l)
         free(m->sandbox);
     }
     free(l->members);
+    lab_changes_clear(l);
     close_fd(l->dir);
     close_fd(l->lock);
     *l = (struct lab){.dir = -1, .lock = -1};
@@ -108,6 +109,8 @@ int lab_save(const struct lab *l, struct err *e)
     for (size_t i = 0; i < l->member_count; i++)
         json_array_append_new(nodes, member_json(&l->members[i]));
     json_object_set_new(j, "nodes", nodes);
+    if (l->change_count)
+        json_object_set_new(j, "changes", lab_changes_json(l));
     return json_write_sealed_at(l->dir, RECORD, j, e);
 }
 
@@ -166,7 +169,7 @@ static int take_record(const json_t *j, const char *name, struct lab *out)
             return -EBADMSG;
         out->member_count = i + 1;
     }
-    return 0;
+    return lab_changes_take(out, json_object_get(j, "changes"));
 }
 
 static int load(int dir, const char *name, struct lab *out, struct err *e)

@@ -216,14 +216,32 @@ static void put_pair(json_t *j, const char *key, char *const texts[2])
                         json_pack("[s, s]", texts[0] ? texts[0] : "", texts[1] ? texts[1] : ""));
 }
 
-static char *end_text(const struct topology *t, const struct lab_endpoint *end)
+static bool same_impairment(const struct lab_impairment *a, const struct lab_impairment *b)
 {
-    switch (end->what) {
-    case END_NODE: return xasprintf("%s:%s", t->nodes[end->node].name, end->interface);
-    case END_HOST: return xasprintf("host:%s", end->interface);
-    case END_MGMT: return xasprintf("mgmt-net:%s", end->interface);
-    case END_MACVLAN: return xasprintf("macvlan:%s", end->interface);
-    default: return xstrdup("");
+    _cleanup_json_ json_t *x = lab_impairment_json(a), *y = lab_impairment_json(b);
+    return json_equal(x, y);
+}
+
+/* Those of both ends belong to the link; different ones to the ends. */
+static void put_impairments(const struct topology *t, const struct lab *l,
+                            const struct lab_link *link, json_t *j, json_t *ends)
+{
+    struct lab_impairment m[2];
+    for (int k = 0; k < 2; k++)
+        m[k] = lab_end_impairment(l, t, &link->ends[k]);
+    const bool both =
+        same_impairment(&m[0], &m[1]) || !lab_end_sends(link, 0) || !lab_end_sends(link, 1);
+    for (size_t k = 0; k < 2; k++) {
+        const struct lab_endpoint *end = &link->ends[k];
+        _cleanup_json_ json_t *all = lab_impairment_json(&m[k]);
+        if (both && lab_end_sends(link, (int)k))
+            json_object_update(j, all);
+        if (both || end->what != END_NODE || !lab_impairment_any(&m[k]))
+            continue;
+        json_t *map =
+            json_pack("{s:s, s:s}", "node", t->nodes[end->node].name, "interface", end->interface);
+        json_object_update(map, all);
+        json_array_set_new(ends, k, map);
     }
 }
 
@@ -238,7 +256,7 @@ static int put_link(struct engine *engine, const struct topology *t, const struc
     for (int k = 0; r == 0 && k < 2; k++) {
         const struct lab_endpoint *end = &link->ends[k];
         _cleanup_lab_interfaces_ struct lab_interfaces all = {0};
-        _cleanup_free_ char *text = end_text(t, end);
+        _cleanup_free_ char *text = lab_end_text(t, end);
         if (*text)
             json_array_append_new(ends, json_string(text));
         if (end->what != END_NODE || t->nodes[end->node].kind == LAB_BRIDGE)
@@ -247,6 +265,7 @@ static int put_link(struct engine *engine, const struct topology *t, const struc
         find_addresses(&all, end->interface, &four[k], &six[k], &mtu);
     }
     json_object_set_new(j, "endpoints", ends);
+    put_impairments(t, l, link, j, ends);
     if (json_array_size(ends) == 1)
         json_put_str(j, "type", "dummy");
     if (mtu && mtu != 9500)

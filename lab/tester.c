@@ -67,37 +67,10 @@ static int set_link(struct testing *x, const struct lab_test *test, bool up, boo
         x->unchanged = !(link.flags & IFF_UP) == !up;
     if (x->unchanged)
         return 0;
-    if (!up) { /* the kernel drops both with the link, and brings only IPv4 addresses back */
-        _cleanup_free_ char *key =
-            xasprintf("net/ipv6/conf/%s/keep_addr_on_down", test->after_interface);
-        const struct sysctl keep[] = {{key, "1"}, {NULL, NULL}};
-        (void)netns_sysctls(netns, keep, NULL);
-        strv_free(take_ptr(x->routes));
-        r = lab_routes(rt, link.index, &x->routes, e);
-    }
-    _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rt);
     if (up)
-        rt_set_up(b, link.index);
-    else
-        rt_set_down(b, link.index);
-    return r == 0 ? rt_commit(b, e) : r;
-}
-
-static int restore_routes(struct testing *x, const struct lab_test *test, struct err *e)
-{
-    struct iproute *ip = NULL;
-    int netns = open_node(test->after_node, x, e), status;
-    int r = netns < 0 ? netns : iproute_open(netns, &ip, e);
-    strv_each (line, x->routes) {
-        _cleanup_strv_ strv argv = NULL;
-        _cleanup_free_ char *output = NULL;
-        if (r == 0)
-            r = words_split(line, &argv, e);
-        if (r == 0 && iproute_line(ip, argv, &status, &output, e) < 0)
-            r = e->code;
-    }
-    iproute_close(ip);
-    return r;
+        return lab_interface_up(netns, rt, link.index, x->routes, e);
+    strv_free(take_ptr(x->routes));
+    return lab_interface_down(netns, rt, &link, &x->routes, e);
 }
 
 static int set_program(struct testing *x, const struct lab_test *test, bool runs, bool undo,
@@ -124,9 +97,7 @@ static int do_event(const struct lab_test *test, bool undo, void *arg, struct er
         return 0;
     if (what == AFTER_STOP || what == AFTER_START)
         return set_program(x, test, (what == AFTER_START) != undo, undo, e);
-    const bool up = (what == AFTER_LINK_UP) != undo;
-    int r = set_link(x, test, up, undo, e);
-    return r == 0 && up && !x->unchanged ? restore_routes(x, test, e) : r;
+    return set_link(x, test, (what == AFTER_LINK_UP) != undo, undo, e);
 }
 
 /* ---- the run ---------------------------------------------------------------------------------*/

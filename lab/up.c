@@ -130,6 +130,8 @@ static int make(struct raising *x, struct err *e)
         r = make_nodes(x, e);
     if (r == 0)
         r = wires_make(x->engine, x->t, x->l, e);
+    if (r == 0)
+        r = lab_impair_all(x->engine, x->t, x->l, e);
     if (r < 0)
         return r;
     tell(x, "links");
@@ -178,8 +180,11 @@ static int look_before(struct raising *x, bool existed, struct err *e)
 
 static int begin(struct raising *x, struct err *e)
 {
-    if (x->again)
+    if (x->again) {
+        for (size_t i = 0; i < x->l->change_count; i++)
+            x->l->changes[i].down = false;
         return lab_take_down(x->engine, x->l, NULL, true, e);
+    }
     lab_plan(x->l, x->t);
     plan_host_links(x);
     int r = check_names(x, e);
@@ -237,10 +242,10 @@ int lab_up(struct engine *engine, const struct topology *t, const struct lab_opt
 int lab_restart(struct engine *engine, const struct lab *l, char *const *nodes, uint64_t seconds,
                 struct err *e)
 {
-    int r = 0;
     strv_each (name, nodes)
         if (!lab_member(l, name))
             return err_say(e, -ENOENT, "lab `%s` has no node `%s`", l->name, name);
+    int r = lab_relay_restore(engine, l, e);
     for (size_t i = 0; r == 0 && i < l->member_count; i++) {
         _cleanup_record_ struct record record = {0};
         const struct lab_member *m = &l->members[i];

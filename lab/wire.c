@@ -135,21 +135,6 @@ static void add_addresses(struct rt_batch *b, int index, const struct lab_endpoi
             rt_add_address(b, index, &all[i]->ip, all[i]->prefix);
 }
 
-/* Bits per second to a token bucket: at least a frame, or 20 ms, may leave at once; 200 ms may wait. */
-static void add_rate(struct rt_batch *b, int index, const struct lab_endpoint *end)
-{
-    enum { BURST_MIN = 10000 };
-    uint64_t bytes = end->impairment.rate / 8, burst = bytes / 50;
-    if (!bytes)
-        return;
-    if (bytes > UINT32_MAX)
-        bytes = UINT32_MAX;
-    burst = burst < BURST_MIN ? BURST_MIN : burst > (8 << 20) ? 8 << 20 : burst;
-    uint64_t limit = burst + bytes / 5;
-    rt_set_rate(b, index, (uint32_t)bytes, (uint32_t)burst,
-                (uint32_t)(limit > INT32_MAX ? INT32_MAX : limit));
-}
-
 /* The end is there; @peer: it could not be put into its bridge when it was made. */
 static int finish_end(struct wiring *w, const struct lab_endpoint *end, struct room *room,
                       bool peer, struct err *e)
@@ -167,7 +152,6 @@ static int finish_end(struct wiring *w, const struct lab_endpoint *end, struct r
         rt_set_alias(b, end->interface, w->l->id);
     add_addresses(b, link.index, end);
     rt_set_up(b, link.index);
-    add_rate(b, link.index, end);
     r = rt_commit(b, e);
     if (r == 0 && (r = link_checksum_off(room->socket, end->interface)) == -EOPNOTSUPP)
         r = 0;
@@ -249,22 +233,6 @@ static int make_link(struct wiring *w, const struct lab_link *link, struct err *
     if (second->what == END_NOTHING)
         return make_dummy(w, first, link->mtu, e);
     return make_pair(w, link, e);
-}
-
-void lab_unapplied(const struct topology *t, strv *notes)
-{
-    for (size_t i = 0; i < t->link_count; i++)
-        for (int k = 0; k < 2; k++) {
-            const struct lab_impairment *m = &t->links[i].ends[k].impairment;
-            if (m->delay_us || m->jitter_us || m->loss > 0 || m->corrupt > 0 || m->duplicate > 0 ||
-                m->reorder > 0) {
-                strv_add_take(notes,
-                              xasprintf("%s:%u:%u: of the impairments of links, only `rate` is "
-                                        "applied by this version",
-                                        t->file, t->links[i].place.line, t->links[i].place.column));
-                return;
-            }
-        }
 }
 
 /* Before links, whose ends are born in them. */

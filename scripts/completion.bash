@@ -27,6 +27,8 @@ _netctr_words() { # COMMAND
     case $1 in
     exec | attach | logs | top | diff | cp | inspect | start | restart | stop | kill | wait | pause | unpause | rename | stats | update | rm | port | publish | unpublish) _netctr_containers ;;
     'network rm' | 'network inspect' | 'network update' | 'network link' | 'network unlink') _netctr_networks ;;
+    'lab link') printf '%s\n' ls down up ;;
+    'lab set') printf '%s=\n' delay jitter loss corrupt duplicate reorder rate ;;
     'lab down' | 'lab inspect' | 'lab test' | 'lab save') _netctr_labs ;;
     'network connect' | 'network disconnect')
         _netctr_networks

@@ -24,6 +24,14 @@ struct lab_member {
     char *sandbox;   /**< id; NULL: it uses the network of the host or of another container */
     enum lab_kind kind;
 };
+/** What was changed at an end of a link since the lab came up. */
+struct lab_change {
+    char *end;     /**< lab_end_text() */
+    bool impaired; /**< @impairment counts instead of the file's */
+    struct lab_impairment impairment;
+    bool down;
+    strv routes; /**< lines of ip(8) that bring back the routes that went with the interface */
+};
 struct lab {
     char *name, *id;
     char *file; /**< absolute path of the topology file */
@@ -32,6 +40,8 @@ struct lab {
     struct id_map ids; /**< of all nodes; empty: the host's */
     struct lab_member *members;
     size_t member_count;
+    struct lab_change *changes;
+    size_t change_count;
     strv networks;   /**< that it has made */
     strv host_links; /**< interfaces of the host that it has made */
     char *mgmt;      /**< the management network; NULL: none. It is shared with other labs */
@@ -56,9 +66,6 @@ int lab_container(struct engine *engine, const struct lab_member *m, struct reco
                   struct err *e);
 /** Does its sandbox live? Not after a reboot. */
 bool lab_lives(struct engine *engine, const struct lab *l);
-/** What @t asks for and lab_up() does not do yet: lines for people; the caller frees them. */
-void lab_unapplied(const struct topology *t, strv *notes);
-
 /** What happens while a lab comes up or goes down. */
 struct lab_news {
     const char *node; /**< NULL: the lab */
@@ -81,11 +88,27 @@ int lab_up(struct engine *engine, const struct topology *t, const struct lab_opt
            struct err *e);
 /** Removes a lab and everything of it. Accepts whatever is gone. */
 int lab_down(struct engine *engine, const char *name, const struct lab_options *o, struct err *e);
-/** Restarts the programs of these nodes (NULL: all); their networks stay. @seconds as for engine_stop(). */
+/** Restarts the programs of these nodes (NULL: all); their networks stay. @seconds as for engine_stop(). A relay that has
+ *  died is started again. */
 int lab_restart(struct engine *engine, const struct lab *l, char *const *nodes, uint64_t seconds,
                 struct err *e);
 /** Removes labs whose `up` or `down` was killed. */
 int lab_gc(struct engine *engine, const struct gc *gc, struct err *e);
+
+/** Links of a lab that runs. @link: "NODE:INTERFACE", what that interface sends, or "NODE:INTERFACE,NODE:INTERFACE", both
+ *  ends of a link. */
+/** Changes impairments. @settings: "KEY=VALUE", or "none". */
+int lab_impair(struct engine *engine, const char *lab, const char *link, char *const *settings,
+               struct err *e);
+/** Brings interfaces up or down. Addresses stay, static routes come back with the interface. */
+int lab_link_switch(struct engine *engine, const char *lab, const char *link, bool up,
+                    struct err *e);
+/** All links with the state and the impairments of both ends, and how these are applied; the caller owns *@out. @relay (may
+ *  be NULL): the relay, if a link needs one; else NULL. */
+int lab_links(struct engine *engine, const struct lab *l, json_t **out, json_t **relay,
+              struct err *e);
+/** The process of a relay, with its listening socket as descriptor 3. */
+int lab_relay(struct err *e);
 
 /** An address of a node as the kernel has it now. */
 struct lab_interface {

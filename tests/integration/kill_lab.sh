@@ -29,7 +29,7 @@ topology:
     b: {cmd: sleep 1000, networks: [front], files: {/etc/motd: motd}}
     sw: {kind: bridge}
   links:
-    - {endpoints: ["a:eth1", "sw:p1"], ipv4: [10.1.0.2/24, ""]}
+    - {endpoints: ["a:eth1", "sw:p1"], ipv4: [10.1.0.2/24, ""], delay: 1ms}
     - {endpoints: ["b:eth1", "sw:p2"], ipv4: [10.1.0.9/24, ""]}
 END
     echo hello >"$tmp/motd"
