@@ -38,7 +38,7 @@ FUZZ     := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuz
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
 REPLAYS  := $(FUZZ:%=$(BUILD)/tests/unit/fuzz_%)
 
-.PHONY: all help install uninstall deps demo test unit check check-all check-foreign check-vm check-vm-quick strike \
+.PHONY: all help install uninstall deps demo test unit check check-all check-foreign check-browser check-vm check-vm-quick strike \
         bench-scale bench-lab format lint sanitize sanitize-quick soak fuzz fuzz-targets clean tests
 
 all: $(BUILD)/netctr  ## build the program, build/netctr (the default)
@@ -92,6 +92,8 @@ $(STUBS): core/stub.c core/packet.h include/netctr/message.h Makefile
 	$(Q)$(CC) $(STUB_FLAGS) -o $@ $<
 $(BUILD)/core/launch.o: $(STUBS)
 $(BUILD)/core/launch.o: ALL_CFLAGS += -DSTUB_FILE='"$(BUILD)/stub"'
+$(BUILD)/lab/graph_page.o: lab/graph.html
+$(BUILD)/lab/graph_page.o: ALL_CFLAGS += -DGRAPH_HTML='"lab/graph.html"'
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/parts.a | $(LIBS_FILE)
 	$(call say,LD $@)
@@ -193,12 +195,17 @@ check:  ## install what is missing, build, run all tests
 	$(MAKE) WERROR=1 all tests
 	tests/run
 
-check-all: check check-foreign lint sanitize soak fuzz check-vm strike  ## everything: hours
+check-all: check check-foreign check-browser lint sanitize soak fuzz check-vm strike  ## everything: hours
 
 check-foreign:  ## the network tests on a host whose own forward chain drops, with the cure that doctor prints
 	scripts/deps build test
 	$(MAKE) all tests
 	FOREIGN_DROP=1 tests/run --filter 'net_*'
+
+check-browser:  ## the page of `lab graph` in chromium, which is large
+	scripts/deps build test browser
+	$(MAKE) all
+	tests/run --filter lab_graph
 
 strike:  ## kill, and fail, at every single system call: hours
 	scripts/deps build test
@@ -232,7 +239,7 @@ TIDY := $(wildcard $(DIRS:%=%/*.[ch]) include/netctr/*.h tests/*.c tests/unit/*.
 SHELLS = .ci/run $(shell grep -lE '^#!.*sh$$|shellcheck shell=' scripts/* tests/* tests/*/* 2>/dev/null) \
           scripts/completion.bash $(wildcard tests/integration/*.sh tests/vm/*.sh)
 # Flags without quotes: two of the macros only have to be strings.
-TIDY_FLAGS = $(filter-out -Werror -DNETCTR_VERSION%,$(ALL_CFLAGS)) -DNETCTR_VERSION=__FILE__ -DSTUB_FILE=__FILE__
+TIDY_FLAGS = $(filter-out -Werror -DNETCTR_VERSION%,$(ALL_CFLAGS)) -DNETCTR_VERSION=__FILE__ -DSTUB_FILE=__FILE__ -DGRAPH_HTML=__FILE__
 format:  ## run clang-format over all C files
 	clang-format -i $(TIDY)
 

@@ -29,6 +29,13 @@ static const struct verb verbs[] = {
       .summary = "Run a command in a node",
       .example = "netctr lab exec h1 ping -c 1 10.0.2.10\nnetctr lab exec -it r1 vtysh"},
      lab_exec_command},
+    {{.name = "lab graph",
+      .usage = "[FLAGS] [LAB | FILE]",
+      .summary = "Draw a topology file, or a lab with its state",
+      .example = "netctr lab graph labs/two-lans.clab.yml\n"
+                 "netctr lab graph -o lab.svg two-lans\n"
+                 "netctr lab graph --watch two-lans"},
+     lab_graph_command},
     {{.name = "lab test",
       .usage = "[FLAGS] [LAB | FILE]",
       .summary = "Run the tests of the topology file",

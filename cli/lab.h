@@ -39,6 +39,8 @@ int lab_inspect_command(const struct cli *cli, const struct command *command, in
                         struct err *e);
 int lab_test_command(const struct cli *cli, const struct command *command, int argc, char **argv,
                      struct err *e);
+int lab_graph_command(const struct cli *cli, const struct command *command, int argc, char **argv,
+                      struct err *e);
 int lab_save_command(const struct cli *cli, const struct command *command, int argc, char **argv,
                      struct err *e);
 int lab_exec_command(const struct cli *cli, const struct command *command, int argc, char **argv,

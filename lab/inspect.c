@@ -82,7 +82,7 @@ int lab_interfaces(struct engine *engine, const struct lab *l, const struct lab_
 
 /* ---- JSON ------------------------------------------------------------------------------------*/
 
-static json_t *interface_json(const struct lab_interface *i)
+json_t *lab_interface_json(const struct lab_interface *i)
 {
     json_t *j = json_object(), *addresses = json_array();
     /* Root in a node names interfaces, by any bytes. JSON has no way to write some of them. */
@@ -121,7 +121,7 @@ static json_t *member_json(struct engine *engine, const struct lab *l, const str
     }
     if (m->sandbox && lab_interfaces(engine, l, m, &all, NULL) == 0)
         for (size_t i = 0; i < all.count; i++)
-            json_array_append_new(list, interface_json(&all.items[i]));
+            json_array_append_new(list, lab_interface_json(&all.items[i]));
     json_object_set_new(j, "interfaces", list);
     return j;
 }

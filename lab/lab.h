@@ -13,6 +13,7 @@
  *     mgmt.c            networks of the file, and the one for management
  *     stop.c            being asked to stop
  *     inspect.c, save.c, routes.c   what a lab is like now
+ *     graph*.c (graph.h)            pictures
  *     tester.c, test_run.c, test_choose.c, probe.c   its tests
  *     crew.c            worker processes, because an engine belongs to one process
  *     image.c, host_tree.c   from an image's name to a root directory
@@ -206,6 +207,11 @@ int lab_command(struct engine *engine, const struct lab_member *m, char *const *
 
 /** Waits until a node's program has ended. */
 int lab_wait_exit(struct engine *engine, const struct lab_member *m, struct err *e);
+
+/* ---- inspect.c -------------------------------------------------------------------------------*/
+
+/** An interface as `lab inspect --format json` shows it; the caller owns it. */
+json_t *lab_interface_json(const struct lab_interface *i);
 
 /* ---- routes.c --------------------------------------------------------------------------------*/
 
