@@ -29,7 +29,7 @@ _netctr_words() { # COMMAND
     'network rm' | 'network inspect' | 'network update' | 'network link' | 'network unlink') _netctr_networks ;;
     'lab link') printf '%s\n' ls down up ;;
     'lab set') printf '%s=\n' delay jitter loss corrupt duplicate reorder rate ;;
-    'lab down' | 'lab inspect' | 'lab test' | 'lab save') _netctr_labs ;;
+    'lab down' | 'lab graph' | 'lab inspect' | 'lab test' | 'lab save') _netctr_labs ;;
     'network connect' | 'network disconnect')
         _netctr_networks
         _netctr_containers
