@@ -16,6 +16,16 @@ struct lab_choice {
     {                                                                                             \
         "name", 'n', OPTION_TEXT, "LAB", "the lab's name, instead of the file's", &(c).name       \
     }
+#define LAB_IMAGE_OPTIONS(list, dir)                                                               \
+    {"image",                                                                                      \
+     0,                                                                                            \
+     OPTION_LIST,                                                                                  \
+     "IMAGE=DIR|host",                                                                             \
+     "the root directory of an image, or the host's own programs; IMAGE may be a pattern",         \
+     &(list)},                                                                                     \
+    {                                                                                              \
+        "images", 0, OPTION_TEXT, "DIR", "a directory of root directories named as images", &(dir) \
+    }
 /** Reads the topology file that @c or @word names, or the one in this directory. Prints all faults but the first, which is
  *  the error. The caller owns *@text and *@out. */
 int lab_read(const struct lab_choice *c, const char *word, const struct topology_options *o,
@@ -31,6 +41,11 @@ void lab_hint_name(struct engine *engine, const struct lab_choice *c, const stru
 
 int lab_up_command(const struct cli *cli, const struct command *command, int argc, char **argv,
                    struct err *e);
+int lab_apply_command(const struct cli *cli, const struct command *command, int argc, char **argv,
+                      struct err *e);
+/** 1: they differ. */
+int lab_diff_command(const struct cli *cli, const struct command *command, int argc, char **argv,
+                     struct err *e);
 int lab_down_command(const struct cli *cli, const struct command *command, int argc, char **argv,
                      struct err *e);
 int lab_ls_command(const struct cli *cli, const struct command *command, int argc, char **argv,

@@ -1,4 +1,4 @@
-/* netctr lab up, down, restart: parses, calls, and shows what happens, a line for each node. */
+/* netctr lab up, apply, diff, down, restart: parses, calls, and shows what happens, a line for each node. */
 #include "lab.h"
 
 #include <errno.h>
@@ -69,11 +69,7 @@ int lab_up_command(const struct cli *cli, const struct command *command, int arg
     bool reconfigure = false, strict = false, ovs = false;
     const struct option options[] = {
         LAB_CHOICE_OPTIONS(choice),
-        {"image", 0, OPTION_LIST, "IMAGE=DIR|host",
-         "the root directory of an image, or the host's own programs; IMAGE may be a pattern",
-         &images},
-        {"images", 0, OPTION_TEXT, "DIR", "a directory of root directories named as images",
-         &image_dir},
+        LAB_IMAGE_OPTIONS(images, image_dir),
         {"reconfigure", 'c', OPTION_FLAG, NULL, "take the lab down first, if it is up",
          &reconfigure},
         {"strict", 0, OPTION_FLAG, NULL, "fail if a line of `exec` fails", &strict},
@@ -104,6 +100,104 @@ int lab_up_command(const struct cli *cli, const struct command *command, int arg
                             .text_size = size,
                             .strict = strict};
     return up(cli, t, &o, reconfigure, &d, e);
+}
+
+/* ---- apply, diff -----------------------------------------------------------------------------*/
+
+struct lines {
+    bool quiet;
+    size_t count;
+};
+
+static void print_line(const char *line, void *arg)
+{
+    struct lines *l = arg;
+    l->count++;
+    if (!l->quiet)
+        printf("%s\n", line);
+}
+
+struct wish {
+    struct lab_choice choice;
+    strv images;
+    char *image_dir;
+    bool strict, dry_run;
+};
+
+/* Returns how many lines were shown. */
+static int apply(const struct cli *cli, const char *word, const struct wish *w, struct display *d,
+                 struct err *e)
+{
+    _cleanup_topology_ struct topology *t = NULL;
+    _cleanup_free_ char *text = NULL;
+    _cleanup_engine_ struct engine engine = {0};
+    size_t size;
+    struct lines lines = {.quiet = d->quiet};
+    const int64_t began = monotonic_ms();
+    const struct topology_options how = {.name = w->choice.name, .environ = environ};
+    int r = lab_read(&w->choice, word, &how, &text, &size, &t, e);
+    if (r == 0)
+        r = cli_engine(cli, &engine, e);
+    if (r < 0)
+        return r;
+    strv_each (note, t->notes)
+        fprintf(stderr, "netctr: %s\n", note);
+    const struct lab_options o = {.images = w->images,
+                                  .image_dir = w->image_dir,
+                                  .text = text,
+                                  .text_size = size,
+                                  .strict = w->strict,
+                                  .tell = tell,
+                                  .arg = d};
+    r = lab_apply(&engine, t, &o, w->dry_run, print_line, &lines, e);
+    if (r == 0 && !w->dry_run && !d->quiet)
+        summarize(t, d, began);
+    return r < 0 ? r : lines.count > 0;
+}
+
+int lab_apply_command(const struct cli *cli, const struct command *command, int argc, char **argv,
+                      struct err *e)
+{
+    struct wish w = {0};
+    struct display d = {0};
+    const struct option options[] = {
+        LAB_CHOICE_OPTIONS(w.choice),
+        LAB_IMAGE_OPTIONS(w.images, w.image_dir),
+        {"dry-run", 0, OPTION_FLAG, NULL, "show what would be done", &w.dry_run},
+        {"strict", 0, OPTION_FLAG, NULL, "fail if a line of `exec` fails", &w.strict},
+        {"verbose", 'v', OPTION_FLAG, NULL, "show each step of each node, with its time",
+         &d.verbose},
+        {"quiet", 'q', OPTION_FLAG, NULL, "show only what fails", &d.quiet},
+        {0},
+    };
+    int first = command_options(command, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
+    if (argc - first > 1)
+        return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
+    int r = apply(cli, first < argc ? argv[first] : NULL, &w, &d, e);
+    strv_free(w.images);
+    return r < 0 ? r : 0;
+}
+
+int lab_diff_command(const struct cli *cli, const struct command *command, int argc, char **argv,
+                     struct err *e)
+{
+    struct wish w = {.dry_run = true};
+    struct display d = {0};
+    const struct option options[] = {
+        LAB_CHOICE_OPTIONS(w.choice),
+        LAB_IMAGE_OPTIONS(w.images, w.image_dir),
+        {0},
+    };
+    int first = command_options(command, options, true, &argc, argv, e);
+    if (first <= 0)
+        return first;
+    if (argc - first > 1)
+        return err_say(e, -EINVAL, "usage: netctr %s %s", command->name, command->usage);
+    int r = apply(cli, first < argc ? argv[first] : NULL, &w, &d, e);
+    strv_free(w.images);
+    return r;
 }
 
 /* ---- down ------------------------------------------------------------------------------------*/

@@ -11,6 +11,7 @@ struct taking {
     const struct lab_options *o;
     size_t next;
     bool keep_containers, sandboxes;
+    const bool *programs_of, *sandboxes_of; /* one for each member; NULL: all */
     int64_t began;
 };
 
@@ -114,6 +115,9 @@ static int work(struct engine *engine, size_t job, void *arg, strv *notes, struc
 static long next(void *arg)
 {
     struct taking *x = arg;
+    const bool *which = x->sandboxes ? x->sandboxes_of : x->programs_of;
+    while (which && x->next < x->l->member_count && !which[x->next])
+        x->next++;
     return x->next < x->l->member_count ? (long)x->next++ : CREW_NO_MORE;
 }
 
@@ -140,6 +144,18 @@ static int each_member(struct engine *engine, struct taking *x, bool sandboxes, 
     x->next = 0;
     x->sandboxes = sandboxes;
     return x->l->member_count ? crew_run(&crew, true, e) : 0;
+}
+
+int lab_take_members(struct engine *engine, const struct lab *l, const bool *programs,
+                     const bool *sandboxes, const struct lab_options *o, struct err *e)
+{
+    struct taking x = {.l = l,
+                       .o = o,
+                       .programs_of = programs,
+                       .sandboxes_of = sandboxes,
+                       .began = monotonic_ms()};
+    int r = each_member(engine, &x, false, e);
+    return r == 0 ? each_member(engine, &x, true, e) : r;
 }
 
 /* Containers that have another name by now. */
@@ -328,10 +344,10 @@ static int clean(struct lab *l, void *arg)
     _cleanup_err_ struct err step = ERR_INIT;
     _cleanup_lab_ struct lab own = {.dir = -1, .lock = -1};
     bool existed;
-    if (l->damaged || l->state == LAB_UP)
+    if (l->damaged || l->state == LAB_UP || l->state == LAB_CHANGES)
         return 0;
     int r = lab_claim(c->engine, l->name, &own, &existed, &step);
-    if (r < 0 || own.state == LAB_UP)
+    if (r < 0 || own.state == LAB_UP || own.state == LAB_CHANGES)
         return 0;
     r = own.damaged ? lab_recover(c->engine, &own, &step) : 0;
     if (r == 0 && !c->gc->dry_run)

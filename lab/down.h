@@ -9,3 +9,6 @@ int lab_recover(struct engine *engine, struct lab *l, struct err *e);
  *  take them up again. */
 int lab_take_down(struct engine *engine, struct lab *l, const struct lab_options *o,
                   bool keep_containers, struct err *e);
+/** Removes the programs and the sandboxes of some members: one flag for each. */
+int lab_take_members(struct engine *engine, const struct lab *l, const bool *programs,
+                     const bool *sandboxes, const struct lab_options *o, struct err *e);

@@ -1,6 +1,9 @@
 /* What the files of lab/ share. Private. From the top down:
  *
  *     up.c, down.c      the transaction
+ *     apply.c           the transaction that changes a lab which is up
+ *     compare.c, look.c what has to change, by the files and by what runs
+ *     rewire.c          links that go or change
  *     steps.c           which step of which node may begin: programs, exec lines, health
  *     node.c            one node's sandbox, its management interface and networks
  *     wire.c            links, and bridges inside nodes
@@ -71,6 +74,14 @@ int lab_claim(struct engine *engine, const char *name, struct lab *out, bool *ex
               struct err *e);
 int lab_save(const struct lab *l, struct err *e);
 int lab_save_text(const struct lab *l, const char *text, size_t size, struct err *e);
+/** Keeps the topology that was in force as one that an interrupted change may have left. */
+int lab_keep_text(const struct lab *l, struct err *e);
+/** All of them and the last, oldest first; the caller owns the vector. */
+int lab_read_texts(const struct lab *l, strv *out, struct err *e);
+/** Forgets all but the last. */
+void lab_drop_texts(const struct lab *l);
+/** Reads one of them. The caller owns *@out. */
+int lab_parse_text(const struct lab *l, const char *text, struct topology **out, struct err *e);
 /** Removes the directory, with the lock held. */
 int lab_forget(struct engine *engine, struct lab *l, struct err *e);
 /** Fills in members, ids and names from a topology. */
@@ -101,6 +112,15 @@ int host_tree_make(int dir, const char *name, struct err *e);
 /** The volumes of the rest. */
 void host_tree_volumes(strv *volumes);
 
+/* ---- up.c ------------------------------------------------------------------------------------*/
+
+/** -EEXIST with a text: a container that is not the node's has its name. */
+int lab_check_name(struct engine *engine, const struct lab_member *m, struct err *e);
+/** Has each node's image a root directory? */
+int lab_check_images(const struct topology *t, const struct lab_options *o, struct err *e);
+/** Adds the interfaces of the host that the links of @t make. */
+void lab_plan_host_links(struct lab *l, const struct topology *t);
+
 /* ---- mgmt.c ----------------------------------------------------------------------------------*/
 
 /** The name of a network of the file on the host; caller frees. */
@@ -109,11 +129,15 @@ char *lab_network_name(const struct topology *t, const char *name);
 bool node_is_managed(const struct topology *t, const struct lab_node *n);
 int lab_networks_make(struct engine *engine, const struct topology *t, struct lab *l,
                       struct err *e);
+/** The management network, if @t needs it and the lab has none yet. */
+int lab_mgmt_make(struct engine *engine, const struct topology *t, struct lab *l, struct err *e);
 /** Removes those of the lab, and the management network if no other lab uses it. */
 int lab_networks_remove(struct engine *engine, const struct lab *l, struct err *e);
 
 /* ---- node.c ----------------------------------------------------------------------------------*/
 
+/** Has a node of @t a network namespace of its own? */
+bool node_has_sandbox(const struct lab_node *n);
 /** Makes the sandbox of a node, puts it on its networks and publishes its ports. */
 int node_make(struct engine *engine, const struct topology *t, const struct lab *l, size_t node,
               struct err *e);
@@ -131,7 +155,10 @@ int bridge_make(const struct lab *l, const struct lab_node *n, const char *name,
 
 /* ---- wire.c ----------------------------------------------------------------------------------*/
 
-int wires_make(struct engine *engine, const struct topology *t, const struct lab *l, struct err *e);
+enum { LINK_MTU = 9500 }; /* containerlab's */
+/** Makes the links of @t for which @which (NULL: all) is true. */
+int wires_make(struct engine *engine, const struct topology *t, const struct lab *l,
+               const bool *which, struct err *e);
 
 /* ---- changes.c -------------------------------------------------------------------------------*/
 
@@ -220,6 +247,10 @@ int lab_routes(struct rt *rt, int index, strv *lines, struct err *e);
 
 /* ---- steps.c ---------------------------------------------------------------------------------*/
 
-/** Programs, exec lines and health of all nodes, in the order that the file asks for. */
+/** What is done of a node. */
+enum step_part { STEPS_ALL, STEPS_START, STEPS_NONE };
+/** Programs, exec lines and health of the nodes, in the order that the file asks for. @parts: one for each node; NULL:
+ *  STEPS_ALL. A step that is left out counts as done for those that wait for it. */
 int steps_run(struct engine *engine, const struct topology *t, const struct lab *l,
-              const struct lab_options *o, int64_t began, struct err *e);
+              const struct lab_options *o, const enum step_part *parts, int64_t began,
+              struct err *e);

@@ -169,6 +169,15 @@ int lab_networks_make(struct engine *engine, const struct topology *t, struct la
     return r;
 }
 
+int lab_mgmt_make(struct engine *engine, const struct topology *t, struct lab *l, struct err *e)
+{
+    if (l->mgmt || !needs_mgmt(t))
+        return 0;
+    l->mgmt = xstrdup(t->mgmt.network ? t->mgmt.network : MGMT_NETWORK);
+    int r = lab_save(l, e);
+    return r == 0 ? make_mgmt(engine, t, l, e) : r;
+}
+
 /* ---- removed ---------------------------------------------------------------------------------*/
 
 static int remove_network(struct engine *engine, const char *name, struct err *e)

@@ -58,8 +58,17 @@ static void want(struct steps *s, size_t node, enum step step)
     s->left++;
 }
 
-static void plan(struct steps *s)
+static void skip(struct steps *s, enum step_part part, size_t node)
 {
+    for (int step = part == STEPS_START ? CONFIGURE : START; step < STEPS; step++)
+        *at(s, node, (enum step)step) = DONE;
+}
+
+static void plan(struct steps *s, const enum step_part *parts)
+{
+    for (size_t i = 0; parts && i < s->t->node_count; i++)
+        if (parts[i] != STEPS_ALL)
+            skip(s, parts[i], i);
     for (size_t i = 0; i < s->t->node_count; i++) {
         const struct lab_node *n = &s->t->nodes[i];
         want(s, i, START);
@@ -256,11 +265,12 @@ static int work(struct engine *engine, size_t index, void *arg, strv *notes, str
 }
 
 int steps_run(struct engine *engine, const struct topology *t, const struct lab *l,
-              const struct lab_options *o, int64_t began, struct err *e)
+              const struct lab_options *o, const enum step_part *parts, int64_t began,
+              struct err *e)
 {
     struct steps s = {.t = t, .l = l, .o = o, .began = began, .busy_max = crew_size(SIZE_MAX)};
     s.of = xcalloc(t->node_count + 1, STEPS * sizeof(*s.of));
-    plan(&s);
+    plan(&s, parts);
     const struct crew crew = {.root = engine->store.root,
                               .run = engine->store.run,
                               .workers = s.left < WORKERS_MAX ? s.left : WORKERS_MAX,

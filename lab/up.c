@@ -29,46 +29,49 @@ static void tell(const struct raising *x, const char *what)
 
 /* ---- before anything is made -----------------------------------------------------------------*/
 
-static int check_names(struct raising *x, struct err *e)
+int lab_check_name(struct engine *engine, const struct lab_member *m, struct err *e)
 {
-    for (size_t i = 0; i < x->l->member_count; i++) {
-        const struct lab_member *m = &x->l->members[i];
-        _cleanup_record_ struct record r = {0};
-        if (m->kind == LAB_BRIDGE)
-            continue;
-        int code = store_find_named(&x->engine->store, m->long_name, &r, NULL);
-        if (code == -ENOENT)
-            continue;
-        err_say(e, -EEXIST, "node `%s`: there is a container `%s` already", m->name, m->long_name);
-        strv_each (label, r.spec.labels)
-            if (skip_prefix(label, "netctr.lab="))
-                err_hint(e, "it belongs to lab `%s`: use another `prefix` or `name`",
-                         skip_prefix(label, "netctr.lab="));
-        if (!e->hint)
-            err_hint(e, "`netctr rm -f %s` removes it", m->long_name);
-        return -EEXIST;
-    }
-    return 0;
+    _cleanup_record_ struct record r = {0};
+    if (m->kind == LAB_BRIDGE ||
+        store_find_named(&engine->store, m->long_name, &r, NULL) == -ENOENT)
+        return 0;
+    err_say(e, -EEXIST, "node `%s`: there is a container `%s` already", m->name, m->long_name);
+    strv_each (label, r.spec.labels)
+        if (skip_prefix(label, "netctr.lab="))
+            err_hint(e, "it belongs to lab `%s`: use another `prefix` or `name`",
+                     skip_prefix(label, "netctr.lab="));
+    if (!e->hint)
+        err_hint(e, "`netctr rm -f %s` removes it", m->long_name);
+    return -EEXIST;
 }
 
-static int check_images(struct raising *x, struct err *e)
+static int check_names(struct raising *x, struct err *e)
 {
-    int r = lab_images_check(x->o, e);
-    for (size_t i = 0; r == 0 && i < x->t->node_count; i++) {
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < x->l->member_count; i++)
+        r = lab_check_name(x->engine, &x->l->members[i], e);
+    return r;
+}
+
+int lab_check_images(const struct topology *t, const struct lab_options *o, struct err *e)
+{
+    int r = lab_images_check(o, e);
+    for (size_t i = 0; r == 0 && i < t->node_count; i++) {
         _cleanup_lab_image_ struct lab_image image = {0};
-        if (x->t->nodes[i].kind == LAB_LINUX)
-            r = lab_image_find(x->t, &x->t->nodes[i], x->o, "/", &image, e);
+        if (t->nodes[i].kind == LAB_LINUX)
+            r = lab_image_find(t, &t->nodes[i], o, "/", &image, e);
     }
     return r;
 }
 
-static void plan_host_links(struct raising *x)
+void lab_plan_host_links(struct lab *l, const struct topology *t)
 {
-    for (size_t i = 0; i < x->t->link_count; i++)
+    for (size_t i = 0; i < t->link_count; i++)
         for (int k = 0; k < 2; k++) {
-            const struct lab_endpoint *end = &x->t->links[i].ends[k];
-            if (end->what == END_HOST || end->what == END_MGMT)
-                strv_add(&x->l->host_links, end->interface);
+            const struct lab_endpoint *end = &t->links[i].ends[k];
+            if ((end->what == END_HOST || end->what == END_MGMT) &&
+                !strv_has(l->host_links, end->interface))
+                strv_add(&l->host_links, end->interface);
         }
 }
 
@@ -129,13 +132,13 @@ static int make(struct raising *x, struct err *e)
     if (r == 0)
         r = make_nodes(x, e);
     if (r == 0)
-        r = wires_make(x->engine, x->t, x->l, e);
+        r = wires_make(x->engine, x->t, x->l, NULL, e);
     if (r == 0)
         r = lab_impair_all(x->engine, x->t, x->l, e);
     if (r < 0)
         return r;
     tell(x, "links");
-    return steps_run(x->engine, x->t, x->l, x->o, x->began, e);
+    return steps_run(x->engine, x->t, x->l, x->o, NULL, x->began, e);
 }
 
 /* ---- the transaction -------------------------------------------------------------------------*/
@@ -150,8 +153,13 @@ static bool same_text(const struct lab *l, const struct lab_options *o)
 
 static int refuse_running(const struct lab *l, struct err *e)
 {
-    err_say(e, -EEXIST, "lab `%s` is up already", l->name);
-    err_hint(e, "`netctr lab up --reconfigure` takes it down first");
+    if (l->state == LAB_CHANGES)
+        err_say(e, -EEXIST, "lab `%s` was left half-way by a change", l->name);
+    else
+        err_say(e, -EEXIST, "lab `%s` is up already", l->name);
+    err_hint(
+        e,
+        "`netctr lab apply` makes it what the file says, `netctr lab up --reconfigure` takes it down first");
     return -EEXIST;
 }
 
@@ -159,7 +167,7 @@ static int refuse_running(const struct lab *l, struct err *e)
 static int look_before(struct raising *x, bool existed, struct err *e)
 {
     struct lab *l = x->l;
-    if (existed && l->state == LAB_UP && lab_lives(x->engine, l))
+    if (existed && (l->state == LAB_UP || l->state == LAB_CHANGES) && lab_lives(x->engine, l))
         return refuse_running(l, e);
     if (!existed && l->damaged) {
         int r = lab_recover(x->engine, l, e);
@@ -186,7 +194,7 @@ static int begin(struct raising *x, struct err *e)
         return lab_take_down(x->engine, x->l, NULL, true, e);
     }
     lab_plan(x->l, x->t);
-    plan_host_links(x);
+    lab_plan_host_links(x->l, x->t);
     int r = check_names(x, e);
     if (r == 0)
         r = lab_save_text(x->l, x->o->text, x->o->text_size, e);
@@ -224,7 +232,7 @@ int lab_up(struct engine *engine, const struct topology *t, const struct lab_opt
     struct raising x = {.engine = engine, .t = t, .o = o, .l = &l, .began = monotonic_ms()};
     sigset_t stopping, before;
     bool existed = false;
-    int r = check_images(&x, e);
+    int r = lab_check_images(t, o, e);
     if (r == 0)
         r = lab_claim(engine, t->name, &l, &existed, e);
     if (r < 0)

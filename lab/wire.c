@@ -8,8 +8,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-enum { MTU_DEFAULT = 9500 }; /* containerlab's */
-
 /* A namespace that links end in. */
 struct room {
     int netns, socket; /* -1: not open */
@@ -178,7 +176,7 @@ static int make_pair(struct wiring *w, const struct lab_link *link, struct err *
     if (r < 0)
         return r;
     _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(rooms[0]->rt);
-    rt_add_pair(b, &ends[0], &ends[1], link->mtu ? link->mtu : MTU_DEFAULT);
+    rt_add_pair(b, &ends[0], &ends[1], link->mtu ? link->mtu : LINK_MTU);
     r = rt_commit(b, e);
     for (int i = 0; r == 0 && i < 2; i++)
         r = finish_end(w, &link->ends[i], rooms[i], i == 1, e);
@@ -216,7 +214,7 @@ static int make_dummy(struct wiring *w, const struct lab_endpoint *node, unsigne
         return r;
     choose_mac(w, node, mac);
     _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(room->rt);
-    rt_add_bridge(b, node->interface, mac, mtu ? mtu : MTU_DEFAULT);
+    rt_add_bridge(b, node->interface, mac, mtu ? mtu : LINK_MTU);
     r = rt_commit(b, e);
     return r == 0 ? finish_end(w, node, room, false, e) : r;
 }
@@ -256,11 +254,13 @@ static int make_inner_bridges(struct engine *engine, const struct topology *t, c
     return r;
 }
 
-static int make_all(struct wiring *w, struct err *e)
+static int make_all(struct wiring *w, const bool *which, struct err *e)
 {
     int r = make_inner_bridges(w->engine, w->t, w->l, e);
     for (size_t i = 0; r == 0 && i < w->t->link_count; i++) {
         const struct lab_link *link = &w->t->links[i];
+        if (which && !which[i])
+            continue;
         r = make_link(w, link, e);
         if (r < 0)
             err_wrap(e, "%s:%u: link", w->t->file, link->place.line);
@@ -268,7 +268,8 @@ static int make_all(struct wiring *w, struct err *e)
     return r;
 }
 
-int wires_make(struct engine *engine, const struct topology *t, const struct lab *l, struct err *e)
+int wires_make(struct engine *engine, const struct topology *t, const struct lab *l,
+               const bool *which, struct err *e)
 {
     struct wiring w = {.engine = engine, .t = t, .l = l};
     struct rlimit before, more;
@@ -279,7 +280,7 @@ int wires_make(struct engine *engine, const struct topology *t, const struct lab
     bool raised = getrlimit(RLIMIT_NOFILE, &before) == 0;
     more = (struct rlimit){.rlim_cur = before.rlim_max, .rlim_max = before.rlim_max};
     raised = raised && setrlimit(RLIMIT_NOFILE, &more) == 0;
-    int r = make_all(&w, e);
+    int r = make_all(&w, which, e);
     close_rooms(&w);
     if (raised)
         (void)setrlimit(RLIMIT_NOFILE, &before);

@@ -1,4 +1,4 @@
-/* The kernel's messages about links, routes, neighbours and queues. The input is one message; its
+/* The kernel's messages about links, routes, neighbours. The input is one message; its
  * length is corrected, because libnl has checked that before. */
 #include "fuzz.h"
 
@@ -15,13 +15,6 @@ static void neighbours_message(struct nl_msg *m)
     used = permanent + n.entries + n.soft + n.hard;
 }
 
-static void qdisc_message(struct nl_msg *m)
-{
-    struct rate_search s = {.index = 2};
-    (void)on_qdisc(m, &s);
-    used = s.rate;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < sizeof(struct nlmsghdr) || size > 32768)
@@ -36,7 +29,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)on_link(m, &links);
     (void)on_route(m, &routes);
     neighbours_message(m);
-    qdisc_message(m);
     (void)parse_link(h, &link);
     nlmsg_free(m);
     for (size_t i = 0; i < routes.count; i++) {
