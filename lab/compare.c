@@ -339,10 +339,28 @@ static int refuse(const char *key, struct err *e)
     return -EOPNOTSUPP;
 }
 
+static int refuse_inner(const struct topology *t, struct err *e)
+{
+    for (size_t i = 0; i < t->node_count; i++)
+        if (lab_node_is_inner(&t->nodes[i])) {
+            err_say(e, -EOPNOTSUPP,
+                    "`%s` is a bridge inside a node: such a lab cannot be changed while it is up",
+                    t->nodes[i].name);
+            err_hint(e, "`netctr lab up --reconfigure` makes the lab again");
+            return -EOPNOTSUPP;
+        }
+    return 0;
+}
+
 int lab_compare(const struct lab_bases *bases, const struct topology *t,
                 const struct lab_options *o, struct lab_diff *out, struct err *e)
 {
     *out = (struct lab_diff){.bases = bases, .t = t};
+    int r = refuse_inner(t, e);
+    for (size_t i = 0; r == 0 && i < bases->count; i++)
+        r = refuse_inner(bases->items[i], e);
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < bases->count; i++) {
         const struct topology *old = bases->items[i];
         if (!streq(old->prefix, t->prefix))

@@ -45,7 +45,7 @@ char *lab_range_id(const struct lab *l)
 
 bool node_has_sandbox(const struct lab_node *n)
 {
-    return n->kind == LAB_BRIDGE || n->network == NODE_OWN || n->network == NODE_NONE;
+    return n->network == NODE_OWN || n->network == NODE_NONE;
 }
 
 void lab_plan(struct lab *l, const struct topology *t)

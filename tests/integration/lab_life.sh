@@ -228,7 +228,7 @@ END
     lab up -q --name other "$file"
     netctr exec clab-other-a ping -c 1 -W 2 10.1.0.2 >/dev/null
     netctr exec clab-t-a ping -c 1 -W 2 10.1.0.2 >/dev/null
-    assert_error 'netctr: lab `t` is up already; `netctr lab up --reconfigure` takes it down first' 125 netctr lab up "$file"
+    assert_error 'netctr: lab `t` is up already; `netctr lab apply` makes it what the file says, `netctr lab up --reconfigure` takes it down first' 125 netctr lab up "$file"
     lab up -q --reconfigure "$file"
     lab down t
     netctr exec clab-other-a ping -c 1 -W 2 10.1.0.2 >/dev/null
