@@ -64,10 +64,10 @@ static void plan_member(struct lab *l, const struct topology *t, size_t node,
 {
     const struct lab_node *n = &t->nodes[node];
     struct lab_member *m = &fresh[node];
-    struct lab_member *old = (struct lab_member *)(uintptr_t)lab_member(l, n->name);
-    if (old && old->name && (!old->sandbox || node_has_sandbox(n)))
-        m->sandbox = take_ptr(old->sandbox);
-    if (!m->sandbox && node_has_sandbox(n))
+    for (size_t i = 0; node_has_sandbox(n) && !m->sandbox && i < l->member_count; i++)
+        if (streq(l->members[i].name, n->name))
+            m->sandbox = take_ptr(l->members[i].sandbox);
+    if (node_has_sandbox(n) && !m->sandbox)
         m->sandbox = new_sandbox_id(l, fresh, node);
     m->name = xstrdup(n->name);
     m->long_name = topology_long_name(t, n->name);
@@ -448,6 +448,8 @@ static int apply_to(struct applying *x, const struct topology *t, bool dry_run,
 {
     struct lab_bases bases = {0};
     sigset_t stopping, before;
+    if (x->l->state == LAB_UP) /* a change that was complete was killed before it dropped them */
+        lab_drop_texts(x->l);
     int r = read_bases(x->l, &bases, e);
     if (r == 0)
         r = compare(x, &bases, t, e);

@@ -212,22 +212,41 @@ static int set_relay(struct spots *s, const struct lab_endpoint *end, const stru
     return r == 0 ? set_tap_rate(at, m->rate, e) : r;
 }
 
-static int drop_from_relay(struct spots *s, const struct lab_endpoint *end, struct err *e)
+/* @relay: a connection; -1: none. */
+static int drop_from_relay(const struct lab *l, int *relay, const char *end, struct err *e)
+{
+    struct relay_message message = {.op = RELAY_DROP};
+    if (*relay < 0 || strlen(end) >= sizeof(message.end))
+        return 0;
+    memcpy(message.end, end, strlen(end));
+    int r = relay_ask(*relay, &message, NULL);
+    if (r == -ESRCH || r == -EPIPE || r == -ECONNRESET) { /* it has just died */
+        *relay = close_fd(*relay);
+        return 0;
+    }
+    return r < 0 ? err_set(e, r, "talk to the relay of lab `%s`", l->name) : 0;
+}
+
+static int drop_end(struct spots *s, const struct lab_endpoint *end, struct err *e)
 {
     _cleanup_err_ struct err ignored = ERR_INIT;
     _cleanup_free_ char *text = lab_end_text(s->t, end);
-    struct relay_message message = {.op = RELAY_DROP};
     if (s->relay < 0)
         s->relay = relay_connect(s->engine, s->l, &ignored);
-    if (s->relay < 0 || strlen(text) >= sizeof(message.end))
-        return 0;
-    memcpy(message.end, text, strlen(text));
-    int r = relay_ask(s->relay, &message, NULL);
-    if (r == -ESRCH || r == -EPIPE || r == -ECONNRESET) { /* it has just died */
-        s->relay = close_fd(s->relay);
-        return 0;
+    return drop_from_relay(s->l, &s->relay, text, e);
+}
+
+int lab_relay_forget(struct engine *engine, const struct lab *l, const struct topology *t,
+                     const struct lab_link *link, struct err *e)
+{
+    _cleanup_err_ struct err ignored = ERR_INIT;
+    int relay = relay_connect(engine, l, &ignored), r = 0;
+    for (int k = 0; r == 0 && k < 2; k++) {
+        _cleanup_free_ char *text = lab_end_text(t, &link->ends[k]);
+        r = drop_from_relay(l, &relay, text, e);
     }
-    return r < 0 ? err_set(e, r, "talk to the relay of lab `%s`", s->l->name) : 0;
+    close_fd(relay);
+    return r;
 }
 
 /* ---- ends ------------------------------------------------------------------------------------*/
@@ -242,7 +261,7 @@ int lab_end_impair(struct spots *s, const struct lab_endpoint *end, const struct
     if (r < 0)
         return r;
     if (r || !lab_impairment_more_than_rate(m))
-        return drop_from_relay(s, end, e);
+        return drop_end(s, end, e);
     r = set_relay(s, end, &at, m, e);
     if (r < 0) {
         _cleanup_free_ char *text = lab_end_text(s->t, end);

@@ -197,6 +197,9 @@ bool lab_end_sends(const struct lab_link *link, int end);
 /** Impairs what an end sends, and takes away what was done to it before. The lab's lock is held. */
 int lab_end_impair(struct spots *s, const struct lab_endpoint *end, const struct lab_impairment *m,
                    struct err *e);
+/** Before a link goes: the relay holds descriptors of its interfaces, and would take a new one for the old. */
+int lab_relay_forget(struct engine *engine, const struct lab *l, const struct topology *t,
+                     const struct lab_link *link, struct err *e);
 /** Was the relay started just now? Then it does not know the other ends. */
 bool spots_started_relay(const struct spots *s);
 /** The same for all ends of a lab that comes up. */

@@ -28,9 +28,9 @@ static bool find_end(struct rt *rt, const struct lab *l, const struct lab_endpoi
 int wire_remove(struct engine *engine, const struct lab *l, const struct topology *t,
                 const struct lab_link *link, struct err *e)
 {
-    int r = 0;
-    for (int i = 0; r == 0 && i < 2;
-         i++) { /* the peer goes, too, but later if its namespace does */
+    int r = lab_relay_forget(engine, l, t, link, e);
+    /* Both ends: a peer goes at once with its link, but late with its link's namespace. */
+    for (int i = 0; r == 0 && i < 2; i++) {
         _cleanup_rt_ struct rt *rt = NULL;
         struct link found;
         r = open_end(engine, l, t, &link->ends[i], &rt, e);

@@ -89,8 +89,9 @@ static void choose_mac(const struct wiring *w, const struct lab_endpoint *end, u
         memcpy(mac, end->mac, 6);
         return;
     }
-    _cleanup_free_ char *seed = xasprintf(
-        "%s/%zu/%s", w->t->name, end->what == END_NODE ? end->node : SIZE_MAX, end->interface);
+    /* Not the node's index: `apply` gives it to another node, whose links would have the MACs of one that is there. */
+    _cleanup_free_ char *text = lab_end_text(w->t, end),
+                        *seed = xasprintf("%s/%s", w->t->name, text);
     uint64_t hash = hash64(seed);
     memcpy(mac, vendor, 3);
     memcpy(mac + 3, &hash, 3);

@@ -87,11 +87,11 @@ struct lab_options {
  *  before. -EEXIST: it runs already. */
 int lab_up(struct engine *engine, const struct topology *t, const struct lab_options *o,
            struct err *e);
-/** Makes a lab what @t says: nodes and links come and go, others change in place without harm to their neighbours. What has changed in the
- *  lab itself is mended, too. A lab that does not exist is brought up. After a failure it is as before; if not even that
- *  succeeds, or the command is killed, the next lab_apply() goes on. @each gets a line for each change, before the first is
- *  made: "+ node a", "~ link a:eth1 b:eth1: mtu". @dry_run: nothing is made. -EOPNOTSUPP with a text: something differs that
- *  cannot change in a lab that is up. */
+/** Makes a lab what @t says: nodes and links come and go, others change in place without harm to their neighbours. What has
+ *  changed in the lab itself is mended, too. A lab that does not exist is brought up. After a failure it is as before; if not
+ *  even that succeeds, or the command is killed, the next lab_apply() goes on. @each gets a line for each change, before the
+ *  first is made: "+ node a", "~ link a:eth1 b:eth1: mtu". @dry_run: nothing is made. -EOPNOTSUPP with a text: something
+ *  differs that cannot change in a lab that is up. */
 int lab_apply(struct engine *engine, const struct topology *t, const struct lab_options *o,
               bool dry_run, void (*each)(const char *line, void *arg), void *arg, struct err *e);
 /** Removes a lab and everything of it. Accepts whatever is gone. */

@@ -48,7 +48,7 @@ static void read_impairment(struct reader *r, const struct key *key, const struc
             (where), NULL, NULL                                                              \
     }
 
-/* @of is the map that has them. An end whose `delay` is 0 gets none of its link's jitter. */
+/* Reads the impairments in map @of. An end with `delay: 0` does not take over the link's jitter. */
 static void check_impairment(struct reader *r, const struct tree *of, struct lab_impairment *i)
 {
     _cleanup_err_ struct err e = ERR_INIT;

@@ -121,6 +121,46 @@ mends() {
 }
 t 'what has changed by itself is mended' mends
 
+# What the kernel or the relay does to a link follows the file, also where the link is made again.
+round_trip() { # in ms, of the fastest of three
+    in_node a ping -c 3 -i 0.2 -W 2 10.1.0.1 | awk -F'[=/ ]+' '/min/ { print int($(NF - 3)) }'
+}
+impairs() {
+    base
+    lab up -q "$file"
+    sed -i 's|10.1.0.1/24\]}|10.1.0.1/24], delay: 40ms}|' "$file"
+    assert_contains "$(lab diff "$file" || [ $? = 1 ])" '~ link a:eth1 r:eth1: impairments'
+    lab apply -q "$file"
+    [ "$(round_trip)" -ge 78 ] || fail "too fast: $(round_trip) ms"
+    in_node r ip link del eth1
+    lab apply -q "$file"
+    [ "$(round_trip)" -ge 78 ] || fail "too fast after it was made again: $(round_trip) ms"
+    lab set -n t a:eth1,r:eth1 none
+    [ "$(round_trip)" -lt 40 ] || fail "too slow: $(round_trip) ms"
+    assert_contains "$(lab diff "$file" || [ $? = 1 ])" '`lab set` or `lab link` changed it'
+    lab apply -q "$file"
+    [ "$(round_trip)" -ge 78 ] || fail "too fast after lab set: $(round_trip) ms"
+    base
+    lab apply -q "$file"
+    [ "$(round_trip)" -lt 40 ] || fail "too slow: $(round_trip) ms"
+    lab down t >/dev/null
+}
+t 'impairments follow the file' impairs
+
+# A MAC address is made of the node's name; by its place in the file a new node would get that of another.
+macs_differ() {
+    base
+    lab up -q "$file"
+    local r
+    r=$(in_node r cat /sys/class/net/eth1/address)
+    sed -i -e '/^    b: /d' -e '/b:eth1/d' -e 's|^    sw: .*|    n: {}\n&|' "$file"
+    printf '    - {endpoints: ["n:eth1", "sw:p2"]}\n' >>"$file"
+    lab apply -q "$file"
+    [ "$(in_node n cat /sys/class/net/eth1/address)" != "$r" ] || fail 'two interfaces have one MAC address'
+    lab down t >/dev/null
+}
+t 'a new node has MAC addresses of its own' macs_differ
+
 fails() {
     warm_up
     snapshot
