@@ -7,13 +7,14 @@ static int relay(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     const struct option options[] = {{0}};
     int first = command_options(&command_relay, options, true, &argc, argv, e);
-    (void)cli;
-    return first <= 0 ? first : lab_relay(e);
+    if (first <= 0)
+        return first;
+    return lab_relay(cli->root, cli->run_root, first < argc ? argv[first] : "", e);
 }
 
 const struct command command_relay = {
     .name = "relay",
-    .usage = "",
+    .usage = "LAB",
     .summary = "Delay what the links of a lab carry (only netctr itself starts this)",
     .example = "netctr relay",
     .hidden = true,

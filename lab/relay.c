@@ -102,7 +102,9 @@ static int start(struct engine *engine, const struct lab *l, struct err *e)
     if (listener < 0)
         return listener;
     _cleanup_close_ int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    char *const argv[] = {"netctr", "relay", NULL};
+    char *const argv[] = {
+        "netctr", "--root", engine->store.root, "--run-root", engine->store.run, "relay",
+        l->name,  NULL};
     const struct helper_request request = {
         .argv = argv, .cgroup = cgroup, .fds = {listener, -1, -1, -1, -1, -1}, .log = null};
     r = null < 0 ? err_set(e, errno, "open /dev/null")

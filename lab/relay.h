@@ -66,6 +66,11 @@ struct relay_fate relay_draw(const struct lab_impairment *m, uint64_t *seed);
 /** A number below @end. */
 uint64_t relay_random(uint64_t *seed, uint64_t end);
 
+/* ---- relay_main.c ----------------------------------------------------------------------------*/
+
+/** The relay, until RELAY_END. @listener is its socket. Drops all privileges of this process. */
+int relay_run(int listener, struct err *e);
+
 /* ---- relay.c: the other side -----------------------------------------------------------------*/
 
 /** Connects to the relay of @l: a socket, the caller's. -ESRCH with a text: it does not run. */

@@ -1,4 +1,4 @@
-/* The process of a relay. It has no privileges: neither capabilities, nor system calls that open anything.
+/* The relay itself, a child of its guard (relay_guard.c). It has no privileges: neither capabilities, nor system calls that open anything.
  *
  * What waits is bounded: by bytes for each direction, and for all together. A frame without room is dropped, as in a
  * queueing discipline.
@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -314,19 +313,10 @@ static int begin(struct relay *r, int listener, struct err *e)
     return code == 0 ? confine_allow(allowed, ARRAY_LEN(allowed), e) : code;
 }
 
-int lab_relay(struct err *e)
+int relay_run(int listener, struct err *e)
 {
-    enum { LISTENER = 3 };
-    int listening = 0;
-    socklen_t size = sizeof(listening);
-    if (getsockopt(LISTENER, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || !listening) {
-        err_say(e, -EINVAL, "`netctr relay` is not for users");
-        err_hint(e, "netctr starts it with a lab whose links are delayed");
-        return -EINVAL;
-    }
-    (void)prctl(PR_SET_NAME, "netctr");
     proc_set_title("netctr relay");
     struct relay *r = xcalloc(1, sizeof(*r));
-    int code = begin(r, LISTENER, e);
+    int code = begin(r, listener, e);
     return code == 0 ? loop_run(r->loop, e) : code; /* all else ends with the process */
 }

@@ -115,8 +115,8 @@ int lab_link_switch(struct engine *engine, const char *lab, const char *link, bo
  *  be NULL): the relay, if a link needs one; else NULL. */
 int lab_links(struct engine *engine, const struct lab *l, json_t **out, json_t **relay,
               struct err *e);
-/** The process of a relay, with its listening socket as descriptor 3. */
-int lab_relay(struct err *e);
+/** The process of a relay of @lab, with its listening socket as descriptor 3. @root and @run are the engine's. */
+int lab_relay(const char *root, const char *run, const char *lab, struct err *e);
 
 /** An address of a node as the kernel has it now. */
 struct lab_interface {
