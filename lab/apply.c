@@ -199,7 +199,7 @@ static int impair_links(struct applying *x, struct err *e)
             if (c->links[i] != LINK_KEEP && lab_end_sends(&c->t->links[i], k))
                 r = lab_end_impair(s, &c->t->links[i].ends[k], &c->t->links[i].ends[k].impairment,
                                    e);
-    return r == 0 && spots_started_relay(s) ? lab_impair_all(x->engine, c->t, x->l, e) : r;
+    return r == 0 && spots_started_relay(s) ? lab_impair_all(x->engine, c->t, x->l, true, e) : r;
 }
 
 static int run_steps(struct applying *x, struct err *e)

@@ -202,9 +202,9 @@ int lab_relay_forget(struct engine *engine, const struct lab *l, const struct to
                      const struct lab_link *link, struct err *e);
 /** Was the relay started just now? Then it does not know the other ends. */
 bool spots_started_relay(const struct spots *s);
-/** The same for all ends of a lab that comes up. */
+/** The same for all ends of a lab. @may_lack: interfaces that are gone are passed over; a node's root can delete them. */
 int lab_impair_all(struct engine *engine, const struct topology *t, const struct lab *l,
-                   struct err *e);
+                   bool may_lack, struct err *e);
 /** Starts the relay again if it has died, and hands it the links that it does not have. The lab's lock is not held. */
 int lab_relay_restore(struct engine *engine, const struct lab *l, struct err *e);
 

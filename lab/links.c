@@ -190,7 +190,8 @@ static int apply(struct change *x, const struct lab_endpoint *end, const struct 
                  struct err *e)
 {
     int r = lab_end_impair(x->spots, end, m, e);
-    return r == 0 && spots_started_relay(x->spots) ? lab_impair_all(x->engine, x->t, &x->l, e) : r;
+    return r == 0 && spots_started_relay(x->spots) ? lab_impair_all(x->engine, x->t, &x->l, true, e)
+                                                   : r;
 }
 
 /* After a failure the end is as it was before. */

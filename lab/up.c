@@ -134,7 +134,7 @@ static int make(struct raising *x, struct err *e)
     if (r == 0)
         r = wires_make(x->engine, x->t, x->l, NULL, e);
     if (r == 0)
-        r = lab_impair_all(x->engine, x->t, x->l, e);
+        r = lab_impair_all(x->engine, x->t, x->l, false, e);
     if (r < 0)
         return r;
     tell(x, "links");
