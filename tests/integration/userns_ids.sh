@@ -166,9 +166,10 @@ host_mode() {
     assert_eq "$(ranges)" 0
     netctr restart -t 0 a
     assert_eq "$(user_of a)" 0
-    netctr run --rm --name b --network host "$box" sleep 0.2 2>"$tmp/stderr" &
+    netctr run --rm --name b --network host "$box" sleep 1000 2>"$tmp/stderr" &
     b_runs() { [ "$(userns_of b userns_mode)" = host ]; }
     wait_for 5 b_runs
+    netctr stop -t 0 b
     wait
     assert_eq "$(cat "$tmp/stderr")" ''
     assert_error "netctr: --userns=auto cannot be combined with \`--network host\`: that network belongs to the host's user namespace" \
