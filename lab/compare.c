@@ -256,6 +256,10 @@ static enum link_action compare_link(const struct topology *old, const struct la
             action = LINK_CHANGE;
         }
     }
+    if (!lab_vlans_equal(&a->vlans, &b->vlans)) {
+        *key = "VLANs (it is made again)";
+        action = LINK_NEW;
+    }
     for (int i = 0; i < 2; i++)
         if (memcmp(a->ends[cross ? 1 - i : i].mac, b->ends[i].mac, 6) != 0) {
             *key = "MAC address (it is made again)";

@@ -270,6 +270,7 @@ static int put_link(struct engine *engine, const struct topology *t, const struc
         json_put_str(j, "type", "dummy");
     if (mtu && mtu != 9500)
         json_object_set_new(j, "mtu", json_integer(mtu));
+    lab_vlans_put(j, &link->vlans);
     put_pair(j, "ipv4", four);
     put_pair(j, "ipv6", six);
     for (int k = 0; k < 2; k++) {

@@ -134,9 +134,22 @@ static void add_addresses(struct rt_batch *b, int index, const struct lab_endpoi
             rt_add_address(b, index, &all[i]->ip, all[i]->prefix);
 }
 
+static const struct lab_vlans no_vlans;
+
+static int put_into_vlans(struct rt_batch *b, int bridge, int port, const struct lab_vlans *v,
+                          struct err *e)
+{
+    rt_set_port_vlans(b, bridge, port, v->untagged, v->tagged, v->count);
+    int r = rt_commit(b, e);
+    if (r != -EOPNOTSUPP)
+        return r;
+    err_clear(e);
+    return err_say(e, r, "this kernel has no VLAN filtering on bridges; remove `vlan` and `trunk`");
+}
+
 /* The end is there; @peer: it could not be put into its bridge when it was made. */
 static int finish_end(struct wiring *w, const struct lab_endpoint *end, struct room *room,
-                      bool peer, struct err *e)
+                      const struct lab_vlans *vlans, bool peer, struct err *e)
 {
     struct link link;
     int master, r = master_of(w, end, room, &master, e);
@@ -149,6 +162,13 @@ static int finish_end(struct wiring *w, const struct lab_endpoint *end, struct r
         rt_set_master(b, end->interface, master);
     if (end->what != END_NODE)
         rt_set_alias(b, end->interface, w->l->id);
+    if (room->bridge && lab_vlans_any(vlans)) { /* a switch: before its port is up */
+        r = rt_commit(b, e);
+        if (r == 0)
+            r = put_into_vlans(b, room->bridge, link.index, vlans, e);
+        if (r < 0)
+            return r;
+    }
     add_addresses(b, link.index, end);
     rt_set_up(b, link.index);
     r = rt_commit(b, e);
@@ -180,7 +200,7 @@ static int make_pair(struct wiring *w, const struct lab_link *link, struct err *
     rt_add_pair(b, &ends[0], &ends[1], link->mtu ? link->mtu : LINK_MTU);
     r = rt_commit(b, e);
     for (int i = 0; r == 0 && i < 2; i++)
-        r = finish_end(w, &link->ends[i], rooms[i], i == 1, e);
+        r = finish_end(w, &link->ends[i], rooms[i], &link->vlans, i == 1, e);
     return r;
 }
 
@@ -201,7 +221,7 @@ static int make_macvlan(struct wiring *w, const struct lab_endpoint *node,
     _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(host->rt);
     rt_add_macvlan(b, link.index, &end);
     r = rt_commit(b, e);
-    return r == 0 ? finish_end(w, node, room, false, e) : r;
+    return r == 0 ? finish_end(w, node, room, &no_vlans, false, e) : r;
 }
 
 /* A bridge without ports does what a dummy does, also where the kernel has none. */
@@ -217,7 +237,7 @@ static int make_dummy(struct wiring *w, const struct lab_endpoint *node, unsigne
     _cleanup_rt_batch_ struct rt_batch *b = rt_batch_new(room->rt);
     rt_add_bridge(b, node->interface, mac, mtu ? mtu : LINK_MTU);
     r = rt_commit(b, e);
-    return r == 0 ? finish_end(w, node, room, false, e) : r;
+    return r == 0 ? finish_end(w, node, room, &no_vlans, false, e) : r;
 }
 
 static int make_link(struct wiring *w, const struct lab_link *link, struct err *e)

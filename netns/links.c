@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <linux/ethtool.h>
+#include <linux/if_bridge.h>
 #include <linux/sockios.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/macvlan.h>
@@ -45,6 +46,60 @@ void rt_add_pair(struct rt_batch *b, const struct link_end *here, const struct l
         rtnl_link_put(link);
     rt_push(b, m, false, xasprintf("create link `%s`–`%s`", here->name, there->name));
 }
+
+/* ---- VLANs of a bridge's ports ---------------------------------------------------------------*/
+
+static struct nl_msg *filter_vlans(int bridge)
+{
+    struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWLINK, 0);
+    const struct ifinfomsg info = {.ifi_family = AF_UNSPEC, .ifi_index = bridge};
+    struct nlattr *link = NULL, *data = NULL;
+    if (m && nlmsg_append(m, (void *)&info, sizeof(info), NLMSG_ALIGNTO) == 0)
+        link = nla_nest_start(m, IFLA_LINKINFO);
+    if (link && nla_put_string(m, IFLA_INFO_KIND, "bridge") == 0)
+        data = nla_nest_start(m, IFLA_INFO_DATA);
+    if (!data || nla_put_u8(m, IFLA_BR_VLAN_FILTERING, 1) < 0) {
+        nlmsg_free(m);
+        return NULL;
+    }
+    nla_nest_end(m, data);
+    nla_nest_end(m, link);
+    return m;
+}
+
+static struct nl_msg *change_vlan(int type, int port, unsigned id, unsigned flags)
+{
+    struct nl_msg *m = nlmsg_alloc_simple(type, 0);
+    const struct ifinfomsg info = {.ifi_family = AF_BRIDGE, .ifi_index = port};
+    const struct bridge_vlan_info vlan = {(uint16_t)flags, (uint16_t)id};
+    struct nlattr *of_bridge = NULL;
+    if (m && nlmsg_append(m, (void *)&info, sizeof(info), NLMSG_ALIGNTO) == 0)
+        of_bridge = nla_nest_start(m, IFLA_AF_SPEC);
+    if (!of_bridge || nla_put(m, IFLA_BRIDGE_VLAN_INFO, sizeof(vlan), &vlan) < 0) {
+        nlmsg_free(m);
+        return NULL;
+    }
+    nla_nest_end(m, of_bridge);
+    return m;
+}
+
+void rt_set_port_vlans(struct rt_batch *b, int bridge, int port, unsigned untagged,
+                       const uint16_t *tagged, size_t count)
+{
+    enum { DEFAULT = 1, ACCESS = BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED };
+    rt_push(b, filter_vlans(bridge), false, xstrdup("turn VLAN filtering of the bridge on"));
+    if (untagged != DEFAULT)
+        rt_push(b, change_vlan(RTM_DELLINK, port, DEFAULT, 0), false,
+                xstrdup("take the port out of VLAN 1"));
+    for (size_t i = 0; i < count; i++)
+        rt_push(b, change_vlan(RTM_SETLINK, port, tagged[i], 0), false,
+                xasprintf("put the port into VLAN %u", tagged[i]));
+    if (untagged && untagged != DEFAULT)
+        rt_push(b, change_vlan(RTM_SETLINK, port, untagged, ACCESS), false,
+                xasprintf("put the port into VLAN %u", untagged));
+}
+
+/* ---- macvlan ---------------------------------------------------------------------------------*/
 
 void rt_add_macvlan(struct rt_batch *b, int parent, const struct link_end *there)
 {

@@ -308,6 +308,11 @@ void rt_add_fdb(struct rt_batch *b, int port_index, const uint8_t mac[6]);
 /** Turns multicast snooping (IFLA_BR_MCAST_SNOOPING), STP and VLAN filtering off. Adds nothing to
  *  the batch if they are off. */
 void rt_set_plain_bridge(struct rt_batch *b, const struct link *bridge);
+/** Has a bridge keep VLANs apart, and puts one of its ports into VLANs: @untagged (0: none) for frames without a tag, and
+ *  @tagged[@count]. The port is one that was just put into the bridge, in VLAN 1 alone. -EOPNOTSUPP: the kernel has no VLAN
+ *  filtering (CONFIG_BRIDGE_VLAN_FILTERING). */
+void rt_set_port_vlans(struct rt_batch *b, int bridge, int port, unsigned untagged,
+                       const uint16_t *tagged, size_t count);
 static inline bool link_is_plain_bridge(const struct link *bridge)
 {
     return !bridge->snoops && !bridge->has_stp && !bridge->has_vlans;

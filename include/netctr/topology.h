@@ -155,9 +155,20 @@ struct lab_endpoint {
     struct lab_impairment impairment;      /**< of what it sends */
     struct place place;
 };
+/** The VLANs of a switch's port (`vlan`, `trunk`). None: those of a switch that knows no VLANs. */
+struct lab_vlans {
+    unsigned untagged; /**< 0: frames without a tag are dropped */
+    uint16_t *tagged;  /**< owned; in the order of the file */
+    size_t count;
+};
+bool lab_vlans_any(const struct lab_vlans *v);
+bool lab_vlans_equal(const struct lab_vlans *a, const struct lab_vlans *b); /**< also in order */
+/** Adds the keys of the file to @link. */
+void lab_vlans_put(json_t *link, const struct lab_vlans *v);
 struct lab_link {
     struct lab_endpoint ends[2];
     unsigned mtu; /**< 0: containerlab's 9500 */
+    struct lab_vlans vlans; /**< at each end that is a switch */
     struct place place;
 };
 

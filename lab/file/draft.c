@@ -97,6 +97,7 @@ static void link_clear(struct lab_link *l)
 {
     for (size_t i = 0; i < 2; i++)
         free(l->ends[i].interface);
+    free(l->vlans.tagged);
 }
 
 static void network_free(struct lab_network *n)

@@ -235,6 +235,10 @@ size_t node_wanted(struct reader *r, struct place at, const char *name);
 
 void mgmt_read(struct reader *r);
 void networks_read(struct reader *r);
+/* vlans.c: `vlan` and `trunk` of a link, and whether they fit it. */
+void vlan_read(struct reader *r, const struct key *key, const struct tree *value, void *to);
+void trunk_read(struct reader *r, const struct key *key, const struct tree *value, void *to);
+void vlans_check(struct reader *r, const struct tree *v, const struct lab_link *l);
 void links_read(struct reader *r);
 void tests_read(struct reader *r);
 /** What must be true of the whole. */

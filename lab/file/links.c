@@ -10,6 +10,7 @@ struct link_draft {
     char *type, *host_interface;
     struct place host_at;
     unsigned mtu;
+    struct lab_vlans vlans;
     struct lab_impairment impairment;
 };
 /* What the keys of an endpoint say. */
@@ -259,6 +260,10 @@ static const struct key link_keys[] = {
     LINK("host-interface", SHAPE_TEXT, read_text, "Name of the interface on the host",
          host_interface),
     LINK("mtu", SHAPE_NUMBER, link_mtu, "MTU of both ends; 9500 if not given", mtu),
+    LINK("vlan", SHAPE_NUMBER, vlan_read, "Of a switch's port: the VLAN of frames without a tag",
+         vlans),
+    LINK("trunk", SHAPE_TEXT_OR_TEXTS, trunk_read,
+         "Of a switch's port: the VLANs of frames with a tag, as in [10, 20]", vlans),
     LINK("ipv4", SHAPE_TEXT_OR_TEXTS, keep_tree, "Two addresses, one for each end; \"\": none",
          address4),
     LINK("ipv6", SHAPE_TEXT_OR_TEXTS, keep_tree, "Two addresses, one for each end; \"\": none",
@@ -340,10 +345,13 @@ static void read_link(struct reader *r, const struct tree *v)
         if (l->ends[0].what != END_NODE && l->ends[1].what != END_NODE)
             fault(r, v->place, "no end of this link is in a node; name one");
         l->mtu = d.mtu;
+        l->vlans = d.vlans;
+        vlans_check(r, v, l);
         r->t->link_count++;
     } else {
         free(l->ends[0].interface);
         free(l->ends[1].interface);
+        free(d.vlans.tagged);
         *l = (struct lab_link){0};
     }
     free(d.type);
