@@ -354,7 +354,7 @@ static int begin(struct applying *x, const char *text, size_t size, struct err *
     x->l->file = xstrdup(x->changes.t->file);
     x->l->state = LAB_CHANGES;
     r = lab_save(x->l, e);
-    return r == 0 ? lab_save_text(x->l, text, size, e) : r;
+    return r == 0 ? lab_save_text(x->l, x->changes.t, text, size, e) : r;
 }
 
 static int end(struct applying *x, struct err *e)

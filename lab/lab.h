@@ -73,7 +73,18 @@ void lab_release_signals(void);
 int lab_claim(struct engine *engine, const char *name, struct lab *out, bool *existed,
               struct err *e);
 int lab_save(const struct lab *l, struct err *e);
-int lab_save_text(const struct lab *l, const char *text, size_t size, struct err *e);
+/** Removes the directory, with the lock held. */
+int lab_forget(struct engine *engine, struct lab *l, struct err *e);
+/** Fills in members, ids and names from a topology. */
+void lab_plan(struct lab *l, const struct topology *t);
+/** What the range of its ids is called; caller frees. */
+char *lab_range_id(const struct lab *l);
+
+/* ---- texts.c ---------------------------------------------------------------------------------*/
+
+/** Keeps the text of @t as the topology in force, with the variables that @t used. */
+int lab_save_text(const struct lab *l, const struct topology *t, const char *text, size_t size,
+                  struct err *e);
 /** Keeps the topology that was in force as one that an interrupted change may have left. */
 int lab_keep_text(const struct lab *l, struct err *e);
 /** All of them and the last, oldest first; the caller owns the vector. */
@@ -82,13 +93,6 @@ int lab_read_texts(const struct lab *l, strv *out, struct err *e);
 void lab_drop_texts(const struct lab *l);
 /** Reads one of them. The caller owns *@out. */
 int lab_parse_text(const struct lab *l, const char *text, struct topology **out, struct err *e);
-/** Removes the directory, with the lock held. */
-int lab_forget(struct engine *engine, struct lab *l, struct err *e);
-/** Fills in members, ids and names from a topology. */
-void lab_plan(struct lab *l, const struct topology *t);
-/** What the range of its ids is called; caller frees. */
-char *lab_range_id(const struct lab *l);
-
 /* ---- image.c, host_tree.c --------------------------------------------------------------------*/
 
 /** An image's root directory, and what it runs by default. */

@@ -10,7 +10,6 @@
 #include <time.h>
 
 #define RECORD "lab.json"
-#define TEXT "topology.yml"
 enum { LAB_SCHEMA = 1, TEXT_MAX = 8 << 20 };
 
 static const char *const states[] = {"starting", "up", "ending", "changing"};
@@ -112,12 +111,6 @@ int lab_save(const struct lab *l, struct err *e)
     if (l->change_count)
         json_object_set_new(j, "changes", lab_changes_json(l));
     return json_write_sealed_at(l->dir, RECORD, j, e);
-}
-
-int lab_save_text(const struct lab *l, const char *text, size_t size, struct err *e)
-{
-    int r = write_file_atomic(l->dir, TEXT, text, size, 0600);
-    return r < 0 ? err_set(e, r, "write `" TEXT "` of lab `%s`", l->name) : 0;
 }
 
 static int bad(const char *name, struct err *e)
@@ -253,90 +246,7 @@ int lab_each(struct engine *engine, int (*each)(struct lab *l, void *arg), void 
     return r;
 }
 
-int lab_parse_text(const struct lab *l, const char *text, struct topology **out, struct err *e)
-{
-    struct topology_faults faults = {0};
-    const struct topology_options o = {.name = l->name, .environ = environ, .skip_binds = true};
-    int r = topology_parse(text, strlen(text), l->file, &o, out, &faults, e);
-    if (r == -EINVAL && faults.lines)
-        err_say(e, r, "%s", faults.lines[0]);
-    topology_faults_clear(&faults);
-    return r;
-}
-
-int lab_topology(const struct lab *l, struct topology **out, struct err *e)
-{
-    _cleanup_free_ char *text = NULL;
-    size_t size;
-    *out = NULL;
-    if (l->state == LAB_CHANGES) {
-        err_say(e, -EBUSY, "lab `%s` was left half-way by a change", l->name);
-        err_hint(e, "`netctr lab apply` goes on");
-        return -EBUSY;
-    }
-    int r = read_state_at(l->dir, TEXT, TEXT_MAX, &text, &size);
-    if (r == -EBADMSG) {
-        err_say(e, r, "`" TEXT "` of lab `%s` is damaged: it is not a regular file", l->name);
-        err_hint(e, "name the topology file, or remove the lab by `netctr lab down %s`", l->name);
-        return r;
-    }
-    if (r < 0)
-        return err_set(e, r, "read `" TEXT "` of lab `%s`", l->name);
-    return lab_parse_text(l, text, out, e);
-}
-
-/* ---- earlier topologies ----------------------------------------------------------------------*/
-
-/* topology.yml is the one in force. While a change is under way, previous.N.yml are those that it, or an interrupted one,
- * began from. */
-enum { TEXTS_MAX = 16 };
-
-static char *previous(size_t i)
-{
-    return xasprintf("previous.%zu.yml", i);
-}
-
-int lab_keep_text(const struct lab *l, struct err *e)
-{
-    _cleanup_free_ char *text = NULL;
-    size_t size;
-    int r = read_state_at(l->dir, TEXT, TEXT_MAX, &text, &size);
-    if (r < 0)
-        return err_set(e, r, "read `" TEXT "` of lab `%s`", l->name);
-    for (size_t i = 0; i < TEXTS_MAX; i++) {
-        _cleanup_free_ char *name = previous(i);
-        if (file_exists_at(l->dir, name) != 0)
-            continue;
-        r = write_file_atomic(l->dir, name, text, size, 0600);
-        return r < 0 ? err_set(e, r, "write `%s` of lab `%s`", name, l->name) : 0;
-    }
-    err_say(e, -E2BIG, "lab `%s` was left half-way %d times", l->name, TEXTS_MAX);
-    err_hint(e, "`netctr lab up --reconfigure` makes it again");
-    return -E2BIG;
-}
-
-int lab_read_texts(const struct lab *l, strv *out, struct err *e)
-{
-    for (size_t i = 0; i <= TEXTS_MAX; i++) {
-        _cleanup_free_ char *name = i < TEXTS_MAX ? previous(i) : xstrdup(TEXT);
-        char *text = NULL;
-        size_t size;
-        int r = read_state_at(l->dir, name, TEXT_MAX, &text, &size);
-        if (r == 0)
-            strv_add_take(out, text);
-        else if (r != -ENOENT || i == TEXTS_MAX)
-            return err_set(e, r, "read `%s` of lab `%s`", name, l->name);
-    }
-    return 0;
-}
-
-void lab_drop_texts(const struct lab *l)
-{
-    for (size_t i = 0; i < TEXTS_MAX; i++) {
-        _cleanup_free_ char *name = previous(i);
-        (void)unlinkat(l->dir, name, 0);
-    }
-}
+/* ---- containers ------------------------------------------------------------------------------*/
 
 struct search {
     const char *label;

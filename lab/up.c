@@ -197,7 +197,7 @@ static int begin(struct raising *x, struct err *e)
     lab_plan_host_links(x->l, x->t);
     int r = check_names(x, e);
     if (r == 0)
-        r = lab_save_text(x->l, x->o->text, x->o->text_size, e);
+        r = lab_save_text(x->l, x->t, x->o->text, x->o->text_size, e);
     x->l->state = LAB_STARTS;
     return r == 0 ? lab_save(x->l, e) : r;
 }

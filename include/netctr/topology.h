@@ -234,6 +234,7 @@ struct topology {
     struct lab_test *tests;
     size_t test_count;
     strv images; /**< "PATTERN=host" or "PATTERN=DIR" with an absolute path: what `image` means */
+    strv variables; /**< "NAME=VALUE": those of the environment that the file used; without them it says something else */
     strv notes; /**< "FILE:LINE:COLUMN: …": accepted, but not as containerlab does it */
 };
 

@@ -139,6 +139,7 @@ void topology_free(struct topology *t)
     free(t->links);
     free(t->networks);
     free(t->tests);
+    strv_free(t->variables);
     strv_free(t->notes);
     strv_free(t->images);
     free(t);

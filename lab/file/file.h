@@ -101,8 +101,9 @@ bool spend(struct reader *r, struct place at, size_t n);
 /* ---- text ------------------------------------------------------------------------------------*/
 
 /** @text with ${VAR}, ${VAR:-x}, ${VAR:=x} and $$ replaced; NULL: longer than SCALAR_MAX. The caller frees. */
-char *vars_expand(const char *text, char *const *environ);
-const char *vars_find(char *const *environ, const char *name, size_t length);
+char *vars_expand(struct reader *r, const char *text);
+/* The value of a variable, which is noted in the topology. NULL: it has none. */
+const char *vars_find(struct reader *r, const char *name, size_t length);
 /** @path, relative to @dir, without "." and ".." and double slashes. The caller frees. */
 char *path_resolve(const char *dir, const char *path);
 

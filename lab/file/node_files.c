@@ -7,7 +7,7 @@
 static char *source_path(struct reader *r, struct place at, const char *path)
 {
     const char *tail = path[0] == '~' && (!path[1] || path[1] == '/') ? path + 1 : NULL;
-    const char *home = tail ? vars_find(r->options->environ, "HOME", 4) : NULL;
+    const char *home = tail ? vars_find(r, "HOME", 4) : NULL;
     if (tail && (!home || home[0] != '/')) {
         fault(r, at, "`%s` needs the variable HOME; write the path in full", path);
         return NULL;

@@ -161,7 +161,7 @@ static const struct tree *read_scalar(struct builder *b, const yaml_event_t *eve
     size_t size = event->data.scalar.length;
     struct tree *t = tree_new(b, TREE_TEXT, place_of(event->start_mark));
     t->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-    t->text = vars_expand(text, b->r->options->environ);
+    t->text = vars_expand(b->r, text);
     check_scalar(b, t, text, size);
     if (!t->text)
         t->text = xstrdup("");

@@ -11,11 +11,14 @@
 
 enum { NESTED_MAX = 8 };
 
-const char *vars_find(char *const *environ, const char *name, size_t length)
+const char *vars_find(struct reader *r, const char *name, size_t length)
 {
-    strv_each (entry, environ)
-        if (strncmp(entry, name, length) == 0 && entry[length] == '=')
+    strv_each (entry, r->options->environ)
+        if (strncmp(entry, name, length) == 0 && entry[length] == '=') {
+            if (!strv_has(r->t->variables, entry))
+                strv_add(&r->t->variables, entry);
             return entry + length + 1;
+        }
     return NULL;
 }
 
@@ -45,7 +48,7 @@ static const char *closing_brace(const char *s, const char *end)
 struct output {
     FILE *file;
     size_t size;
-    char *const *environ;
+    struct reader *reader;
 };
 
 static void put(struct output *o, const char *s, size_t size)
@@ -62,7 +65,7 @@ static const char *expand_one(struct output *o, const char *s, const char *end, 
 {
     const char *name = s + 2, *close = closing_brace(name, end);
     size_t length = close ? name_length(name) : 0;
-    const char *rest = name + length, *value = length ? vars_find(o->environ, name, length) : NULL;
+    const char *rest = name + length, *value = length ? vars_find(o->reader, name, length) : NULL;
     bool colon = length && rest[0] == ':';
     bool fallback = length && (rest[colon] == '-' || rest[colon] == '=');
     if (!length || (rest != close && !fallback) || depth == NESTED_MAX) {
@@ -92,13 +95,13 @@ static void expand(struct output *o, const char *s, const char *end, unsigned de
     }
 }
 
-char *vars_expand(const char *text, char *const *environ)
+char *vars_expand(struct reader *r, const char *text)
 {
     if (!strchr(text, '$'))
         return strlen(text) > SCALAR_MAX ? NULL : xstrdup(text);
     char *result = NULL;
     size_t size = 0;
-    struct output o = {.file = open_memstream(&result, &size), .environ = environ};
+    struct output o = {.file = open_memstream(&result, &size), .reader = r};
     if (!o.file)
         abort();
     expand(&o, text, text + strlen(text), 0);

@@ -161,6 +161,33 @@ macs_differ() {
 }
 t 'a new node has MAC addresses of its own' macs_differ
 
+# What a variable of the environment held when the lab came up is what its file says, for commands that lack the variable too.
+variables() {
+    write <<'END'
+name: t
+mgmt: false
+topology:
+  defaults: {kind: linux, image: "@ROOT@", cmd: sleep 1000}
+  nodes: {a: {env: {COLOUR: "${COLOUR:=none}"}}, b: }
+  links: [{endpoints: ["a:eth1", "b:eth1"], ipv4: ["10.1.${NET}.1/24", "10.1.${NET}.2/24"]}]
+END
+    COLOUR=red NET=7 lab up -q "$file"
+    in_node b ping -c 1 -W 2 10.1.7.1 >/dev/null
+    assert_eq "$(COLOUR=red NET=7 lab diff "$file")" ''
+    assert_contains "$(COLOUR=blue NET=7 lab diff "$file" || [ $? = 1 ])" '~ node a: env'
+    assert_contains "$(COLOUR=red NET=8 lab diff "$file" || [ $? = 1 ])" '~ link a:eth1 b:eth1: addresses'
+    lab set -n t a:eth1 rate=50mbit
+    lab restart -n t a
+    assert_eq "$(lab inspect --format json t | jq -r '.links[0].ends[0].impairments.rate')" 50mbit
+    NET=8 lab apply -q "$file"
+    NET=8 lab apply -q "$file"
+    assert_eq "$(in_node a sh -c 'echo $COLOUR')" none
+    in_node b ping -c 1 -W 2 10.1.8.1 >/dev/null
+    assert_eq "$(grep -c '^# variables: ' "$state/labs/t/topology.yml")" 1
+    lab down t >/dev/null
+}
+t 'variables of the environment are those of when the lab came up' variables
+
 fails() {
     warm_up
     snapshot
