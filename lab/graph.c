@@ -77,7 +77,7 @@ static char *time_text(unsigned us)
     return us % 1000 ? xasprintf("%gms", us / 1000.0) : xasprintf("%ums", us / 1000);
 }
 
-static char *impairment_text(const struct lab_impairment *i)
+char *graph_impairment(const struct lab_impairment *i)
 {
     _cleanup_strv_ strv words = NULL;
     if (i->rate) {
@@ -109,7 +109,7 @@ static void put_end(struct graph *g, const struct lab_endpoint *from, struct gra
     for (size_t i = 0; i < ARRAY_LEN(both); i++)
         if (both[i]->ip.family)
             strv_add_take(&to->addresses, graph_address(both[i]));
-    to->impairment = impairment_text(&from->impairment);
+    to->impairment = graph_impairment(&from->impairment);
 }
 
 static void add_links(struct graph *g, const struct topology *t)

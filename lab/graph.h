@@ -15,3 +15,5 @@
 
 /** "10.0.1.1/24"; caller frees. */
 char *graph_address(const struct lab_address *a);
+/** "rate 10mbit, delay 20ms"; NULL: nothing. The caller frees it. */
+char *graph_impairment(const struct lab_impairment *i);

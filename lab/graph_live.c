@@ -199,6 +199,23 @@ static void add_node(struct graph *g, size_t i, const struct look *look,
         put_routes(look->engine, m, n->detail);
 }
 
+/* As `lab set` has left them. The links of @g are those of @t, without dummies, and then those of networks. */
+static void add_impairments(struct graph *g, const struct topology *t, const struct lab *l)
+{
+    struct graph_link *to = g->links;
+    for (size_t i = 0; i < t->link_count; i++) {
+        const struct lab_link *from = &t->links[i];
+        if (from->ends[0].what == END_NOTHING || from->ends[1].what == END_NOTHING)
+            continue;
+        for (int k = 0; k < 2; k++) {
+            const struct lab_impairment now = lab_end_impairment(l, t, &from->ends[k]);
+            free(to->ends[k].impairment);
+            to->ends[k].impairment = graph_impairment(&now);
+        }
+        to++;
+    }
+}
+
 void graph_add_state(struct graph *g, struct engine *engine, const struct topology *t,
                      const struct lab *l, bool deep, unsigned check_ms)
 {
@@ -206,6 +223,7 @@ void graph_add_state(struct graph *g, struct engine *engine, const struct topolo
     const bool lives = lab_lives(engine, l);
     free(g->state);
     g->state = xstrdup(l->state != LAB_UP ? "half-way" : lives ? "up" : "down");
+    add_impairments(g, t, l);
     for (size_t i = 0; i < t->node_count; i++) {
         const struct lab_member *m = NULL;
         for (size_t k = 0; k < l->member_count && !m; k++)

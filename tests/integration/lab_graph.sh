@@ -223,6 +223,7 @@ shows_state() {
     netctr lab exec -n t b touch /ill
     netctr lab exec -n t a ip link set eth1 down
     netctr lab exec -n t c ip addr add 10.9.9.9/16 dev eth1
+    netctr lab set -n t b:eth1 rate=7mbit
     netctr kill clab-t-c >/dev/null
     wait_for 5 status_is clab-t-c exited
     graph "$file" >"$tmp/said"
@@ -230,6 +231,7 @@ shows_state() {
     has 'p2 ── eth1  b (unhealthy)' "$tmp/said"
     has 'p3 ── eth1  c (exited) *10.1.0.3/24' "$tmp/said"
     has '^ *10.9.9.9/16$' "$tmp/said"
+    has 'rate 7mbit' "$tmp/said"
     has '│ unhealthy' "$tmp/said"
     has '│ *exited *│' "$tmp/said"
     graph -n t -f dot >"$tmp/said"
@@ -239,6 +241,7 @@ shows_state() {
     graph -n t -f mermaid | has '^  n2("c<br>exited"):::gone'
     # The file alone.
     graph --no-state "$file" | has '^lab t: 3 nodes'
+    ! graph --no-state "$file" | grep -q 7mbit || fail 'without the state, what was set is shown'
     netctr lab down t >/dev/null
     graph "$file" | has '^lab t: 3 nodes'
     assert_status 125 graph -n t
