@@ -34,7 +34,7 @@ topology:
 END
 }
 has_vlans() {
-    unshare -n sh -c 'ip link add b type bridge vlan_filtering 1' 2>/dev/null
+    unshare -n sh -c 'ip link add br0 type bridge vlan_filtering 1' 2>/dev/null
 }
 reaches() { # FROM ADDRESS
     netctr lab exec -n t "$1" ping -c 1 -W 2 "$2" >/dev/null
