@@ -335,12 +335,14 @@ static const char *begun_word(const char *s, const char *const *words)
 const char *nearest_word(const char *s, const char *const *words)
 {
     enum { BEGINNING = 4 };
-    const char *best = NULL;
+    const size_t length = strlen(s);
+    const char *best = NULL, *begun;
     size_t best_distance = SIZE_MAX;
-    if (strlen(s) > 64)
+    if (length > 64)
         return NULL;
-    if (strlen(s) >= BEGINNING && (best = begun_word(s, words)))
-        return best;
+    begun = length + 1 >= BEGINNING ? begun_word(s, words) : NULL;
+    if (begun && (length >= BEGINNING || begun[length] == '-')) /* "dry" is "dry-run" */
+        return begun;
     for (; *words; words++) {
         size_t d = is_typo(s, *words) ? edit_distance(s, *words) : SIZE_MAX;
         if (d < best_distance) {

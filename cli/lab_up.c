@@ -121,7 +121,7 @@ struct wish {
     struct lab_choice choice;
     strv images;
     char *image_dir;
-    bool strict, dry_run;
+    bool strict, dry_run, ovs;
 };
 
 /* Returns how many lines were shown. */
@@ -134,7 +134,8 @@ static int apply(const struct cli *cli, const char *word, const struct wish *w, 
     size_t size;
     struct lines lines = {.quiet = d->quiet};
     const int64_t began = monotonic_ms();
-    const struct topology_options how = {.name = w->choice.name, .environ = environ};
+    const struct topology_options how = {
+        .name = w->choice.name, .environ = environ, .ovs_as_bridge = w->ovs};
     int r = lab_read(&w->choice, word, &how, &text, &size, &t, e);
     if (r == 0)
         r = cli_engine(cli, &engine, e);
@@ -165,6 +166,7 @@ int lab_apply_command(const struct cli *cli, const struct command *command, int 
         LAB_IMAGE_OPTIONS(w.images, w.image_dir),
         {"dry-run", 0, OPTION_FLAG, NULL, "show what would be done", &w.dry_run},
         {"strict", 0, OPTION_FLAG, NULL, "fail if a line of `exec` fails", &w.strict},
+        {"ovs-as-bridge", 0, OPTION_FLAG, NULL, "run `ovs-bridge` nodes as plain switches", &w.ovs},
         {"verbose", 'v', OPTION_FLAG, NULL, "show each step of each node, with its time",
          &d.verbose},
         {"quiet", 'q', OPTION_FLAG, NULL, "show only what fails", &d.quiet},
@@ -188,6 +190,7 @@ int lab_diff_command(const struct cli *cli, const struct command *command, int a
     const struct option options[] = {
         LAB_CHOICE_OPTIONS(w.choice),
         LAB_IMAGE_OPTIONS(w.images, w.image_dir),
+        {"ovs-as-bridge", 0, OPTION_FLAG, NULL, "run `ovs-bridge` nodes as plain switches", &w.ovs},
         {0},
     };
     int first = command_options(command, options, true, &argc, argv, e);

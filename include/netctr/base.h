@@ -208,8 +208,8 @@ bool valid_host_name(const char *s, size_t max);
 bool valid_utf8(const char *s);
 /** The member of @words (NULL-terminated) of which @s is most likely a misspelling, or NULL.
  *  Tolerates two edits in words of five letters or more, one in shorter words; swapping two
- *  neighbours is one edit. The only word that begins with @s, of four letters or more, comes
- *  first. */
+ *  neighbours is one edit. The only word that begins with @s, of four letters or more, or of
+ *  three before a `-`, comes first. */
 const char *nearest_word(const char *s, const char *const *words);
 /** The length of the UTF-8 character at @p, of which @left bytes are readable; 0 if it is
  *  invalid. */

@@ -197,9 +197,9 @@ static void test_text(void)
 
 static void test_nearest_word(void)
 {
-    static const char *const words[] = {"publish", "name",   "network",  "memory", "rm",
-                                        "ip",      "run",    "cpus",     "stop",   "user",
-                                        "userns",  "capadd", "capadrop", NULL};
+    static const char *const words[] = {"publish", "name",   "network",  "memory",  "rm",
+                                        "ip",      "run",    "cpus",     "stop",    "user",
+                                        "userns",  "capadd", "capadrop", "dry-run", NULL};
     static const char *const none[] = {NULL};
     static const struct {
         const char *word, *near;
@@ -230,6 +230,7 @@ static void test_nearest_word(void)
         {"nuu", NULL},
         {"publ", "publish"},
         {"pub", NULL},
+        {"dry", "dry-run"},
         {"user", "user"},
         {"usern", "userns"},
         {"capa", NULL},
