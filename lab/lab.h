@@ -129,8 +129,6 @@ void lab_plan_host_links(struct lab *l, const struct topology *t);
 
 /** The name of a network of the file on the host; caller frees. */
 char *lab_network_name(const struct topology *t, const char *name);
-/** Does the node have an interface on the management network? */
-bool node_is_managed(const struct topology *t, const struct lab_node *n);
 int lab_networks_make(struct engine *engine, const struct topology *t, struct lab *l,
                       struct err *e);
 /** The management network, if @t needs it and the lab has none yet. */

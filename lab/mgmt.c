@@ -14,15 +14,10 @@ char *lab_network_name(const struct topology *t, const char *name)
     return topology_long_name(t, name);
 }
 
-bool node_is_managed(const struct topology *t, const struct lab_node *n)
-{
-    return n->kind == LAB_LINUX && n->network == NODE_OWN && !n->networks && !t->mgmt.off;
-}
-
 static bool needs_mgmt(const struct topology *t)
 {
     for (size_t i = 0; i < t->node_count; i++)
-        if (node_is_managed(t, &t->nodes[i]))
+        if (topology_is_managed(t, &t->nodes[i]))
             return true;
     for (size_t i = 0; i < t->link_count; i++)
         for (int k = 0; k < 2; k++)

@@ -111,7 +111,7 @@ static int fill(struct engine *engine, const struct topology *t, const struct la
         return bridge_make(l, n, SWITCH_DEVICE, sandbox_netns(sb), e);
     if (r == 0)
         r = connect_networks(t, n, sb, e);
-    if (r == 0 && node_is_managed(t, n))
+    if (r == 0 && topology_is_managed(t, n))
         r = connect_mgmt(engine, t, l, n, sb, e);
     return r == 0 ? publish(n, sb, e) : r;
 }

@@ -268,6 +268,8 @@ char *topology_long_name(const struct topology *t, const char *node);
 /** The node whose network namespace @node is in: itself, or by `network-mode: container:` another one. SIZE_MAX: it is the
  *  host's, or that of a container which is not of this file. */
 size_t topology_network_owner(const struct topology *t, size_t node);
+/** Does the node have an interface on the management network? */
+bool topology_is_managed(const struct topology *t, const struct lab_node *n);
 /** A bridge inside a node: LAB_BRIDGE with the name "BRIDGE|NODE". */
 bool lab_node_is_inner(const struct lab_node *n);
 /** What it is called there. Caller frees. */

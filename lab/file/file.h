@@ -1,7 +1,7 @@
 /* The loader of lab topologies: what its files share.
  *
  * The text becomes a tree (tree.c), the tree is read by tables of keys (keys.c), and what the tables' functions have read
- * is checked across nodes (check.c). A fault never ends the reading: all of a file are reported at once.
+ * is checked across nodes (check.c, circles.c, capacity.c). A fault never ends the reading: all of a file are reported at once.
  */
 #pragma once
 
@@ -246,5 +246,6 @@ void tests_read(struct reader *r);
 void check_nodes(struct reader *r);
 void check_links(struct reader *r);
 void check_mgmt(struct reader *r);
+void check_capacity(struct reader *r);
 void check_circles(struct reader *r);
 void check_sources(struct reader *r);

@@ -89,3 +89,8 @@ size_t topology_network_owner(const struct topology *t, size_t node)
     }
     return SIZE_MAX;
 }
+
+bool topology_is_managed(const struct topology *t, const struct lab_node *n)
+{
+    return n->kind == LAB_LINUX && n->network == NODE_OWN && !n->networks && !t->mgmt.off;
+}

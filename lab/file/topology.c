@@ -114,6 +114,7 @@ static void read_parts(struct reader *r, const struct tree *root)
     check_nodes(r);
     check_links(r);
     check_mgmt(r);
+    check_capacity(r);
     check_circles(r);
     check_sources(r);
 }

@@ -38,3 +38,32 @@ static inline char *lines_of(const struct loaded *l)
 {
     return strv_join(l->t ? l->t->notes : l->faults.lines, "\n");
 }
+
+/* The faults without "/lab/a.clab.yml:". The caller frees. */
+static inline char *short_faults(const struct loaded *l)
+{
+    _cleanup_strv_ strv lines = NULL;
+    strv_each (line, l->faults.lines) {
+        const char *rest = skip_prefix(line, "/lab/a.clab.yml:");
+        strv_add(&lines, rest ? rest : line);
+    }
+    return strv_join(lines, "\n");
+}
+
+/* @head, @unit repeated @count times (with its number where it has %d), @tail. The caller frees. */
+static inline char *repeated(const char *head, const char *unit, int count, const char *tail)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    fputs(head, f);
+    for (int i = 0; i < count; i++) {
+        const char *rest = unit;
+        for (const char *number; (number = strstr(rest, "%d")); rest = number + 2)
+            fprintf(f, "%.*s%d", (int)(number - rest), rest, i);
+        fputs(rest, f);
+    }
+    fputs(tail, f);
+    fclose(f);
+    return text;
+}
