@@ -15,9 +15,10 @@ struct spots {
     const struct topology *t;
     const struct lab *l;
     struct spot *all; /* one for each node; the last is the host's */
-    int netem;        /* does the kernel have it? -1: not known yet */
-    int relay;        /* a connection; -1: none yet */
-    bool started;     /* the relay, just now */
+    struct opened opened;
+    int netem;    /* does the kernel have it? -1: not known yet */
+    int relay;    /* a connection; -1: none yet */
+    bool started; /* the relay, just now */
 };
 
 /* ---- where an end is -------------------------------------------------------------------------*/
@@ -29,15 +30,24 @@ struct spots *spots_new(struct engine *engine, const struct topology *t, const s
     s->all = xcalloc(t->node_count + 1, sizeof(*s->all));
     for (size_t i = 0; i <= t->node_count; i++)
         s->all[i].netns = -1;
+    opened_begin(&s->opened, 2);
     return s;
 }
 
-void spots_free(struct spots *s)
+static void close_all(struct spots *s)
 {
     for (size_t i = 0; i <= s->t->node_count; i++) {
         rt_close(s->all[i].rt);
         close_fd(s->all[i].netns);
+        s->all[i] = (struct spot){.netns = -1};
     }
+    s->opened.count = 0;
+}
+
+void spots_free(struct spots *s)
+{
+    close_all(s);
+    opened_end(&s->opened);
     close_fd(s->relay);
     free(s->all);
     free(s);
@@ -54,6 +64,9 @@ int spot_find(struct spots *s, const struct lab_endpoint *end, struct spot *out,
     const bool node = end->what == END_NODE;
     struct spot *at = &s->all[node ? end->node : s->t->node_count];
     int r = 0;
+    if (at->netns < 0 && !opened_has_room(&s->opened, 1))
+        close_all(s);
+    s->opened.count += at->netns < 0;
     if (at->netns < 0)
         at->netns = node ? lab_netns(s->engine, &s->l->members[end->node], e) : netns_self();
     if (at->netns < 0)

@@ -8,6 +8,7 @@
  *     node.c            one node's sandbox, its management interface and networks
  *     wire.c            links, and bridges inside nodes
  *     switch.c          one bridge
+ *     opened.c          how many namespaces may be open at once
  *     impair.c          what is done to the packets of links: by netem, or by relay.c, relay_main.c, relay_queue.c
  *     links.c           links of a lab that runs: shown, changed
  *     changes.c         what was changed since it came up
@@ -28,6 +29,7 @@
 #include <netctr/lab.h>
 
 #include <signal.h>
+#include <sys/resource.h>
 
 /* ---- crew.c ----------------------------------------------------------------------------------*/
 
@@ -155,6 +157,21 @@ int node_settle(struct engine *engine, const struct topology *t, const struct la
 int bridge_make(const struct lab *l, const struct lab_node *n, const char *name, int netns,
                 struct err *e);
 
+/* ---- opened.c --------------------------------------------------------------------------------*/
+
+/** Things that are open, such as namespaces of nodes. */
+struct opened {
+    size_t count, most;
+    struct rlimit before;
+    bool raised;
+};
+/** Raises this process's limit of descriptors. @each: how many one takes. */
+void opened_begin(struct opened *o, unsigned each);
+/** May @more be opened, or must those that are open be closed first? */
+bool opened_has_room(struct opened *o, size_t more);
+/** Puts the limit back. */
+void opened_end(struct opened *o);
+
 /* ---- wire.c ----------------------------------------------------------------------------------*/
 
 enum { LINK_MTU = 9500 }; /* containerlab's */
@@ -189,7 +206,7 @@ struct spots *spots_new(struct engine *engine, const struct topology *t, const s
 void spots_free(struct spots *s);
 void spots_cleanup(struct spots **s);
 #define _cleanup_spots_ __attribute__((cleanup(spots_cleanup)))
-/** What @out has is the spots'. -ENODEV with a text: there is no such interface. */
+/** What @out has is the spots', and may be closed by the next call. -ENODEV with a text: there is no such interface. */
 int spot_find(struct spots *s, const struct lab_endpoint *end, struct spot *out, struct err *e);
 
 /** What the alias of a relay's TAP device begins with. It is no interface of the node's own. */

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 /* A namespace that links end in. */
@@ -20,7 +19,8 @@ struct wiring {
     const struct topology *t;
     const struct lab *l;
     struct room *rooms; /* one for each node; the last is the host's */
-    int mgmt;           /* index of the management network's bridge */
+    struct opened opened;
+    int mgmt; /* index of the management network's bridge */
 };
 
 /* ---- namespaces ------------------------------------------------------------------------------*/
@@ -28,11 +28,13 @@ struct wiring {
 static void close_rooms(struct wiring *w)
 {
     for (size_t i = 0; i <= w->t->node_count; i++) {
-        close_fd(w->rooms[i].netns);
-        close_fd(w->rooms[i].socket);
-        rt_close(w->rooms[i].rt);
+        struct room *room = &w->rooms[i];
+        close_fd(room->netns);
+        close_fd(room->socket);
+        rt_close(room->rt);
+        *room = (struct room){.netns = -1, .socket = -1};
     }
-    free(w->rooms);
+    w->opened.count = 0;
 }
 
 static int find_bridge(struct room *room, const struct lab_node *n, struct err *e)
@@ -76,6 +78,7 @@ static int enter_room(struct wiring *w, const struct lab_endpoint *end, struct r
     *out = &w->rooms[i];
     if ((*out)->rt)
         return 0;
+    w->opened.count++;
     return end->what == END_NODE ? open_node(w, i, *out, e) : open_host(*out, e);
 }
 
@@ -282,6 +285,8 @@ static int make_all(struct wiring *w, const bool *which, struct err *e)
         const struct lab_link *link = &w->t->links[i];
         if (which && !which[i])
             continue;
+        if (!opened_has_room(&w->opened, 2)) /* its two ends */
+            close_rooms(w);
         r = make_link(w, link, e);
         if (r < 0)
             err_wrap(e, "%s:%u: link", w->t->file, link->place.line);
@@ -293,17 +298,13 @@ int wires_make(struct engine *engine, const struct topology *t, const struct lab
                const bool *which, struct err *e)
 {
     struct wiring w = {.engine = engine, .t = t, .l = l};
-    struct rlimit before, more;
     w.rooms = xcalloc(t->node_count + 1, sizeof(*w.rooms));
     for (size_t i = 0; i <= t->node_count; i++)
         w.rooms[i] = (struct room){.netns = -1, .socket = -1};
-    /* Three descriptors for each node. Programs get the caller's limit, so it is put back. */
-    bool raised = getrlimit(RLIMIT_NOFILE, &before) == 0;
-    more = (struct rlimit){.rlim_cur = before.rlim_max, .rlim_max = before.rlim_max};
-    raised = raised && setrlimit(RLIMIT_NOFILE, &more) == 0;
+    opened_begin(&w.opened, 3);
     int r = make_all(&w, which, e);
     close_rooms(&w);
-    if (raised)
-        (void)setrlimit(RLIMIT_NOFILE, &before);
+    free(w.rooms);
+    opened_end(&w.opened);
     return r;
 }

@@ -353,3 +353,23 @@ END
     lab down lacks >/dev/null
 }
 t 'a line fails for want of a feature of the kernel: it is named' names_what_the_kernel_lacks
+
+# Each node of a link takes descriptors while links are made or shown: not of all nodes at once.
+few_descriptors() {
+    local i
+    snapshot
+    {
+        printf 'name: t\nmgmt: false\ntopology:\n  nodes:\n'
+        for i in {1..80}; do echo "    s$i: {kind: bridge}"; done
+        printf '  links:\n'
+        for i in {2..80}; do echo "    - endpoints: [s1:p$i, s$i:p1]"; done
+    } >"$file"
+    (
+        ulimit -n 150
+        lab up -q "$file"
+        assert_eq "$(lab link ls --topo "$file" | grep -c ' up ')" 158
+    )
+    lab down t >/dev/null
+    assert_clean
+}
+t 'a lab has more nodes than the process may have descriptors' few_descriptors
