@@ -32,6 +32,7 @@ struct master {
     bool go_on;
     int result;
     struct err *e;
+    char *answer; /* the last one; ANSWER_MAX */
 };
 
 size_t crew_size(size_t jobs)
@@ -168,9 +169,8 @@ static void lose(struct master *m, struct worker *w)
 
 static void take_answer(struct master *m, struct worker *w)
 {
-    _cleanup_free_ char *text = xcalloc(1, ANSWER_MAX);
-    ssize_t n = recv(w->socket, text, ANSWER_MAX - 1, 0);
-    _cleanup_json_ json_t *j = n > 0 ? json_loads(text, 0, NULL) : NULL;
+    ssize_t n = recv(w->socket, m->answer, ANSWER_MAX, 0);
+    _cleanup_json_ json_t *j = n > 0 ? json_loadb(m->answer, (size_t)n, 0, NULL) : NULL;
     if (!j) {
         lose(m, w);
         return;
@@ -269,10 +269,12 @@ int crew_run(const struct crew *c, bool go_on, struct err *e)
      * and copy the pages for that. */
     (void)malloc_trim(0);
     m.workers = xcalloc(c->workers + 1, sizeof(*m.workers));
+    m.answer = xcalloc(1, ANSWER_MAX);
     while (give_out(&m))
         wait_for_news(&m);
     dismiss(&m);
     free(m.workers);
+    free(m.answer);
     close_fd(m.signals);
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     return m.result;

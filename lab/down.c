@@ -23,6 +23,15 @@ static bool is_ours(const struct lab *l, const struct record *r)
     return strv_has(r->spec.labels, label);
 }
 
+/* Each worker empties its own part of the trash. Emptied as a whole, they would all work at the same directories. */
+static int remove_program(struct engine *engine, const struct record *r, struct err *e)
+{
+    engine->keeps_trash = true;
+    int code = engine_force_remove(engine, r, e);
+    store_empty_trash_of(&engine->store, r->spec.id);
+    return code;
+}
+
 static int stop_program(struct engine *engine, const struct taking *x, const struct lab_member *m,
                         struct err *e)
 {
@@ -37,7 +46,7 @@ static int stop_program(struct engine *engine, const struct taking *x, const str
     if (code < 0 || !is_ours(x->l, &r))
         return code == -ENOENT ? 0 : code;
     if (!x->keep_containers)
-        return engine_force_remove(engine, &r, e);
+        return remove_program(engine, &r, e);
     return r.status == STATUS_EXITED ? 0 : engine_stop(engine, &r, MARK_END_ASKED, 0, e);
 }
 
