@@ -67,6 +67,19 @@ static char *answer_text(int code, strv notes, const struct err *e)
     return json_dumps(j, JSON_COMPACT);
 }
 
+/* A large lab is often the first to meet a limit. The kernel's word for it does not say which. */
+static void name_limit(int code, struct err *e)
+{
+    if (code >= 0 || e->hint || !e->text || !strstr(e->text, strerror(-code)))
+        return;
+    if (code == -EAGAIN)
+        err_hint(e,
+                 "a limit of processes is reached: raise `ulimit -u`, pids.max of this cgroup or "
+                 "`sysctl kernel.pid_max`");
+    else if (code == -EMFILE)
+        err_hint(e, "the limit of open files is reached: raise `ulimit -n`");
+}
+
 static _Noreturn void worker_process(const struct crew *c, int socket, pid_t master)
 {
     struct engine engine = {0};
@@ -86,6 +99,7 @@ static _Noreturn void worker_process(const struct crew *c, int socket, pid_t mas
             err_move(&e, &opening);
         else
             code = c->work(&engine, job, c->arg, &notes, &e);
+        name_limit(code, &e);
         _cleanup_free_ char *text = answer_text(code, notes, &e);
         if (!text || send(socket, text, strlen(text), MSG_NOSIGNAL) < 0)
             break;
@@ -99,7 +113,7 @@ static _Noreturn void worker_process(const struct crew *c, int socket, pid_t mas
 
 static struct worker *hire_failed(struct master *m)
 {
-    err_set(m->e, errno, "start a worker");
+    name_limit(err_set(m->e, errno, "start a worker"), m->e);
     return NULL;
 }
 

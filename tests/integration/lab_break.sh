@@ -340,3 +340,23 @@ lost_record() {
     [ ! -e "$state/labs" ] || fail 'gc left an empty directory'
 }
 t 'a lab whose record is lost or damaged' lost_record
+
+limit_of_processes() {
+    local limit=/sys/fs/cgroup/pids/pids.max i
+    [ -e "$limit" ] || limit=/sys/fs/cgroup/pids.max
+    [ -e "$limit" ] || skip 'no limit of processes here'
+    write < <(
+        echo '  nodes:'
+        for i in {1..30}; do echo "    n$i: {}"; done
+        echo 'mgmt: false'
+    )
+    warm_up
+    snapshot
+    echo $(($(cat "${limit%max}current") + 30)) >"$limit"
+    said=$(lab up -q "$file" 2>&1) && fail 'it came up'
+    echo max >"$limit"
+    assert_contains "$said" 'a limit of processes is reached: raise '
+    assert_eq "$(wc -l <<<"$said")" 1
+    assert_clean
+}
+t 'a lab that meets a limit of processes says so, and leaves nothing' limit_of_processes

@@ -357,6 +357,7 @@ t 'a line fails for want of a feature of the kernel: it is named' names_what_the
 # Each node of a link takes descriptors while links are made or shown: not of all nodes at once.
 few_descriptors() {
     local i
+    warm_up
     snapshot
     {
         printf 'name: t\nmgmt: false\ntopology:\n  nodes:\n'
