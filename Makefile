@@ -39,7 +39,7 @@ UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/uni
 REPLAYS  := $(FUZZ:%=$(BUILD)/tests/unit/fuzz_%)
 
 .PHONY: all help install uninstall deps demo test unit check check-all check-foreign check-browser check-vm check-vm-quick strike \
-        bench-scale bench-lab format lint sanitize sanitize-quick soak fuzz fuzz-targets clean tests
+        bench-scale bench-lab bench-grid format lint sanitize sanitize-quick soak fuzz fuzz-targets clean tests
 
 all: $(BUILD)/netctr  ## build the program, build/netctr (the default)
 
@@ -227,6 +227,11 @@ bench-lab:  ## a lab of 99 nodes up and down, beside mininet (tests/bench/lab)
 	scripts/deps build test bench
 	$(MAKE) all
 	tests/bench/lab
+
+bench-grid:  ## labs of 10, 100, 300 and 1,000 nodes: time and memory (tests/bench/grid): ten minutes, 3 GB
+	scripts/deps build test
+	$(MAKE) all
+	tests/bench/grid
 
 check-vm:  ## the tests under the kernels 6.1 and 6.12, without and with systemd (scripts/check-vm): hours
 check-vm-quick:  ## what depends on the kernel, under 6.1
