@@ -102,6 +102,7 @@ static int copy_inside(const struct copy_request *q, int root, int watch, int st
                                      .path = q->inside,
                                      .name = q->name,
                                      .stream = !q->outside,
+                                     .parents = q->parents,
                                      .owners = q->owners,
                                      .watch = watch};
         int r = tar_unpack(&t, stream, e);

@@ -27,7 +27,8 @@ struct tar_target {
     const char *path; /**< as the user wrote it */
     const char *
         name; /**< of what is in the archive, if @path is a directory; NULL: its contents go there */
-    bool stream; /**< the archive is the user's: @path is a directory, and everything goes there */
+    bool parents; /**< make the directory of @path, if it is not there */
+    bool stream;  /**< the archive is the user's: @path is a directory, and everything goes there */
     bool
         owners; /**< take owners and privileges of programs over; else the owner is root, or the caller */
     int watch; /**< as in tar_pack() */

@@ -26,11 +26,11 @@ struct level {
 struct unpacker {
     const struct tar_target *target;
     struct archive *in;
-    struct archive_entry *entry;  /* the present one */
-    int top;                      /* the directory that names begin at; -1: @file is all */
-    int file;                     /* O_PATH: an existing file that gets new contents; -1 */
-    char *name;                   /* what the top of the archive is called there; NULL: as there */
-    uint64_t devices, attributes; /* left out */
+    struct archive_entry *entry; /* the present one */
+    int top;                     /* the directory that names begin at; -1: @file is all */
+    int file;                    /* O_PATH: an existing file that gets new contents; -1 */
+    char *name; /* what the top of the archive is called there; NULL: as there. It may be a path */
+    uint64_t devices, attributes;    /* left out */
     struct level levels[LEVELS_MAX]; /* each is below the one before it */
     size_t depth;
 };
@@ -74,9 +74,8 @@ static int entry_names(const struct unpacker *u, const char *path, strv *names, 
 {
     if (!path)
         return err_say(e, -EBADMSG, "the archive has a file without a name");
-    if (u->name)
-        strv_add(names, u->name);
-    return take_names(path, names, e);
+    int r = u->name ? take_names(u->name, names, e) : 0;
+    return r < 0 ? r : take_names(path, names, e);
 }
 
 static int enter(int at, const char *name)
@@ -387,6 +386,11 @@ static int name_target(struct unpacker *u, struct err *e)
     if (slash)
         slash[slash == copy] = '\0';
     u->top = open_at(u->target, slash ? copy : ".", O_PATH | O_DIRECTORY);
+    if (u->top == -ENOENT && u->target->parents) { /* they are made from the top */
+        free(u->name);
+        u->name = xstrdup(path);
+        u->top = open_at(u->target, "/", O_PATH | O_DIRECTORY);
+    }
     return u->top < 0 ? err_set(e, u->top, "open the directory of `%s`", path) : 0;
 }
 

@@ -133,7 +133,7 @@ static int take_limits(const struct lab_node *n, struct spec *s, struct err *e)
     }
     if (!n->memory && !n->cpu)
         return 0;
-    struct limits limits;
+    struct limits limits = {0};
     int r = limits_parse(n->memory, n->cpu, NULL, &limits, e);
     if (r == 0) {
         s->limits.memory = limits.memory;
@@ -175,16 +175,17 @@ static int compose(const struct topology *t, const struct lab *l, size_t node,
 
 /* ---- started ---------------------------------------------------------------------------------*/
 
-/* `files`: before the program starts, so that it finds them. */
+/* `files`: before the program starts, so that it finds them. SOURCE/. is what is in that directory. */
 static int copy_file(struct engine *engine, const struct record *r, const char *source,
                      const char *target, struct err *e)
 {
-    const char *slash = strrchr(source, '/');
+    const char *slash = strrchr(source, '/'), *name = slash ? slash + 1 : source;
     const struct copy_request copy = {.lock = -1,
                                       .in = true,
                                       .inside = target,
                                       .outside = source,
-                                      .name = slash ? slash + 1 : source};
+                                      .name = streq(name, ".") ? NULL : name,
+                                      .parents = true};
     int code = engine_copy(engine, r, &copy, e);
     if (code < 0)
         err_wrap(e, "file `%s`", target);
@@ -209,13 +210,35 @@ static int copy_daemons(struct engine *engine, const struct lab *l, const struct
     return code;
 }
 
-static int copy_files(struct engine *engine, const struct lab *l, const struct lab_node *n,
-                      const struct record *r, struct err *e)
+/* netctr writes these at the start, so a copy made before would be covered. */
+static bool is_written(const char *target)
 {
-    int code = n->daemons ? copy_daemons(engine, l, n, r, e) : 0;
+    return streq(target, "/etc/hosts") || streq(target, "/etc/resolv.conf") ||
+           streq(target, "/etc/hostname");
+}
+
+static int copy_files(struct engine *engine, const struct lab_node *n, const struct record *r,
+                      bool written, struct err *e)
+{
+    int code = 0;
     for (size_t i = 0; code == 0 && i < n->file_count; i++)
-        code = copy_file(engine, r, n->files[i].source, n->files[i].target, e);
+        if (is_written(n->files[i].target) == written)
+            code = copy_file(engine, r, n->files[i].source, n->files[i].target, e);
     return code;
+}
+
+static int start_with_files(struct engine *engine, const struct lab_node *n, const char *name,
+                            struct record *r, struct err *e)
+{
+    bool again = false;
+    int code = engine_start(engine, r, e);
+    for (size_t i = 0; i < n->file_count; i++)
+        again = again || is_written(n->files[i].target);
+    if (code < 0 || !again)
+        return code;
+    record_clear(r);
+    code = engine_find(engine, name, r, e);
+    return code == 0 ? copy_files(engine, n, r, true, e) : code;
 }
 
 static int create_with_files(struct engine *engine, const struct lab *l, const struct lab_node *n,
@@ -227,8 +250,10 @@ static int create_with_files(struct engine *engine, const struct lab *l, const s
     if (code == 0)
         code = engine_find(engine, name, &r, e);
     if (code == 0)
-        code = copy_files(engine, l, n, &r, e);
-    return code == 0 ? engine_start(engine, &r, e) : code;
+        code = n->daemons ? copy_daemons(engine, l, n, &r, e) : 0;
+    if (code == 0)
+        code = copy_files(engine, n, &r, false, e);
+    return code == 0 ? start_with_files(engine, n, name, &r, e) : code;
 }
 
 static int create(struct engine *engine, const struct topology *t, const struct lab *l, size_t node,

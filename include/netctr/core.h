@@ -455,7 +455,8 @@ struct copy_request {
     const char *as;      /**< what the archive on stdout calls it */
     /** What it is called in an existing directory; NULL: its contents go there ("/."). */
     const char *name;
-    bool follow; /**< copy what a link leads to */
+    bool follow;  /**< copy what a link leads to */
+    bool parents; /**< @in: make the directory of @inside, if it is not there */
     bool
         owners; /**< keep owners, as the container sees them, and set-user-ID bits; else root owns the copy */
 };

@@ -92,6 +92,20 @@ void node_binds(struct reader *r, const struct key *key, const struct tree *valu
         read_bind(r, to, tree_text_at(value, i));
 }
 
+/* As in `cp`: DIRECTORY/. is what is in it. */
+static bool is_contents(const char *source)
+{
+    size_t length = strlen(source);
+    return length > 1 && streq(source + length - 2, "/.");
+}
+
+/* The source keeps the "/." that path_resolve() takes away. NULL after a fault. */
+static char *file_source(struct reader *r, struct place at, const char *text)
+{
+    _cleanup_free_ char *path = source_path(r, at, text);
+    return path && is_contents(text) ? xasprintf("%s/.", path) : take_ptr(path);
+}
+
 /* TARGET: SOURCE */
 void node_files(struct reader *r, const struct key *key, const struct tree *value, void *to)
 {
@@ -106,8 +120,9 @@ void node_files(struct reader *r, const struct key *key, const struct tree *valu
             fault(r, source->place, "file `%s` has no source; write TARGET: SOURCE", target->text);
             continue;
         }
-        b.target = target_path(r, target->place, there);
-        b.source = b.target ? source_path(r, source->place, here) : NULL;
+        b.target = streq(there, "/") && is_contents(here) ? xstrdup("/")
+                                                          : target_path(r, target->place, there);
+        b.source = b.target ? file_source(r, source->place, here) : NULL;
         if (b.source)
             put_bind(&d->node->files, &d->node->file_count, b);
         else

@@ -134,6 +134,36 @@ END
 }
 t 'exec, files, binds, ports, networks, stages, links to the host' everything
 
+# Into a directory that is not there; what is in a directory; and in place of what netctr writes itself.
+files() {
+    mkdir -p "$tmp/conf/opt/a b"
+    echo nameserver 192.0.2.53 >"$tmp/conf/resolv"
+    echo there >"$tmp/conf/opt/a b/file"
+    write <<'END'
+name: t
+topology:
+  nodes:
+    a:
+      image: "@ROOT@"
+      cmd: sleep 1000
+      memory: 64m
+      files: {/new/and/deep/file: conf/resolv, /: conf/., /etc/resolv.conf: conf/resolv}
+END
+    lab up -q "$file"
+    assert_eq "$(in_node a cat /new/and/deep/file /etc/resolv.conf /resolv | sort -u)" 'nameserver 192.0.2.53'
+    assert_eq "$(in_node a cat '/opt/a b/file')" there
+    # One limit does not bring another.
+    assert_eq "$(netctr inspect clab-t-a | jq -c '[.. | .limits? | objects][0] | [.memory, .cpu_milli]')" '[67108864,0]'
+    lab down t
+    sed -i 's|conf/\.,|conf,|' "$file"
+    assert_fails lab up "$file" 2>"$tmp/said"
+    assert_contains "$(cat "$tmp/said")" "would cover the node's whole tree"
+    sed -i 's|{/new.*}|{/etc/passwd/x: conf/resolv}|' "$file"
+    assert_fails lab up "$file" 2>"$tmp/said"
+    assert_eq "$(cat "$tmp/said")" "netctr: node \`a\`: file \`/etc/passwd/x\`: copy to container \`clab-t-a\`: open \`/etc/passwd/x\`: Not a directory"
+}
+t 'files into new directories, contents, and what netctr writes' files
+
 # `br|r` is a bridge in the namespace of r, whose programs give it an address. Its ports are beside the interfaces of r; what
 # shares the network of r, also by another node, sees all of it.
 bridge_in_a_node() {
