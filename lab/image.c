@@ -27,27 +27,6 @@ static const char *look_up(char *const *table, const char *name)
     return NULL;
 }
 
-/* --image comes before `images:` of the file. */
-static const char *mapped(const struct topology *t, const struct lab_options *o, const char *name)
-{
-    const char *to = look_up(o->images, name);
-    return to ? to : look_up(t->images, name);
-}
-
-static bool is_host(const struct topology *t, const char *image, const struct lab_options *o)
-{
-    const char *to = image ? mapped(t, o, image) : NULL;
-    return !image || streq(to ? to : image, "host");
-}
-
-bool lab_uses_host(const struct topology *t, const struct lab_options *o)
-{
-    for (size_t i = 0; i < t->node_count; i++)
-        if (t->nodes[i].kind == LAB_LINUX && is_host(t, t->nodes[i].image, o))
-            return true;
-    return false;
-}
-
 /* The last part of a name without its tag: "quay.io/frrouting/frr:8.4" is "frr". The caller frees. */
 static char *short_name(const char *image)
 {
@@ -66,11 +45,45 @@ static char *directory_of(const char *dir, const char *name)
     return NULL;
 }
 
+/* The directory of an image below --images DIR, by its name or the last part of it. The caller frees. */
+static char *in_image_dir(const struct lab_options *o, const char *image)
+{
+    if (!o->image_dir)
+        return NULL;
+    _cleanup_free_ char *name = short_name(image);
+    char *dir = directory_of(o->image_dir, image);
+    return dir ? dir : directory_of(o->image_dir, name);
+}
+
+/* --image and --images come before `images:` of the file. */
+static const char *mapped(const struct topology *t, const struct lab_options *o, const char *name)
+{
+    const char *to = look_up(o->images, name);
+    _cleanup_free_ char *dir = to ? NULL : in_image_dir(o, name);
+    return to ? to : dir ? NULL : look_up(t->images, name);
+}
+
+static bool is_host(const struct topology *t, const char *image, const struct lab_options *o)
+{
+    const char *to = image ? mapped(t, o, image) : NULL;
+    return !image || streq(to ? to : image, "host");
+}
+
+bool lab_uses_host(const struct topology *t, const struct lab_options *o)
+{
+    for (size_t i = 0; i < t->node_count; i++)
+        if (t->nodes[i].kind == LAB_LINUX && is_host(t, t->nodes[i].image, o))
+            return true;
+    return false;
+}
+
 static int refuse(const struct topology *t, const struct lab_node *n, struct err *e)
 {
     _cleanup_free_ char *name = short_name(n->image);
-    err_say(e, -ENOENT, "%s:%u:%u: there is no root directory for image `%s`", t->file,
-            n->place.line, n->place.column, n->image);
+    _cleanup_free_ char *column =
+        n->place.column ? xasprintf("%u:", n->place.column) : xstrdup(""); /* none in a lab.conf */
+    err_say(e, -ENOENT, "%s:%u:%s there is no root directory for image `%s`", t->file,
+            n->place.line, column, n->image);
     err_hint(e,
              "`--image '*%s*=host'` uses this host's programs, `--image '*%s*=DIR'` a root "
              "directory",
@@ -153,11 +166,7 @@ int lab_image_find(const struct topology *t, const struct lab_node *n, const str
         return 0;
     }
     out->root = path_of(t, n->image);
-    if (!out->root && o->image_dir) {
-        _cleanup_free_ char *name = short_name(n->image);
-        out->root = directory_of(o->image_dir, n->image);
-        if (!out->root)
-            out->root = directory_of(o->image_dir, name);
-    }
+    if (!out->root)
+        out->root = in_image_dir(o, n->image);
     return out->root ? 0 : refuse(t, n, e);
 }
