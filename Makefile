@@ -94,6 +94,8 @@ $(BUILD)/core/launch.o: $(STUBS)
 $(BUILD)/core/launch.o: ALL_CFLAGS += -DSTUB_FILE='"$(BUILD)/stub"'
 $(BUILD)/lab/graph_page.o: lab/graph.html
 $(BUILD)/lab/graph_page.o: ALL_CFLAGS += -DGRAPH_HTML='"lab/graph.html"'
+$(BUILD)/lab/file/kathara_text.o: lab/file/kathara_node.sh
+$(BUILD)/lab/file/kathara_text.o: ALL_CFLAGS += -DKATHARA_NODE='"lab/file/kathara_node.sh"'
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/parts.a | $(LIBS_FILE)
 	$(call say,LD $@)

@@ -4,9 +4,10 @@
 static const struct verb verbs[] = {
     {{.name = "lab up",
       .usage = "[FLAGS] [FILE]",
-      .summary = "Bring a lab up from a topology file",
+      .summary = "Bring a lab up from a topology file, or from Kathara's lab.conf",
       .example = "netctr lab up\nnetctr lab up labs/two-lans.clab.yml\n"
-                 "netctr lab up --image '*frr*=host' frr01.clab.yml"},
+                 "netctr lab up --image '*frr*=host' frr01.clab.yml\n"
+                 "netctr lab up --images roots kathara-lab_ospf   (a folder with a lab.conf)"},
      lab_up_command},
     {{.name = "lab apply",
       .usage = "[FLAGS] [FILE]",
@@ -56,6 +57,11 @@ static const struct verb verbs[] = {
       .summary = "Print the topology with the addresses and routes of now",
       .example = "netctr lab save two-lans > now.clab.yml"},
      lab_save_command},
+    {{.name = "lab import",
+      .usage = "[FLAGS] [FOLDER]",
+      .summary = "Print the topology file that says what a Kathara lab.conf says",
+      .example = "netctr lab import ospf > ospf/ospf.clab.yml"},
+     lab_import_command},
     {{.name = "lab set",
       .usage = "[FLAGS] LINK KEY=VALUE… | none",
       .summary = "Change delay, jitter, loss, rate … of a link that is up",

@@ -10,11 +10,15 @@ struct lab_choice {
     char *topo; /**< --topo FILE */
     char *name; /**< --name NAME */
 };
-#define LAB_CHOICE_OPTIONS(c)                                                                     \
-    {"topo",   't', OPTION_TEXT, "FILE", "the topology file, or a directory with one *.clab.yml", \
-     &(c).topo},                                                                                  \
-    {                                                                                             \
-        "name", 'n', OPTION_TEXT, "LAB", "the lab's name, instead of the file's", &(c).name       \
+#define LAB_CHOICE_OPTIONS(c)                                                               \
+    {"topo",                                                                                \
+     't',                                                                                   \
+     OPTION_TEXT,                                                                           \
+     "FILE",                                                                                \
+     "the topology file, or a directory with one, or a lab.conf",                           \
+     &(c).topo},                                                                            \
+    {                                                                                       \
+        "name", 'n', OPTION_TEXT, "LAB", "the lab's name, instead of the file's", &(c).name \
     }
 #define LAB_IMAGE_OPTIONS(list, dir)                                                               \
     {"image",                                                                                      \
@@ -56,6 +60,8 @@ int lab_test_command(const struct cli *cli, const struct command *command, int a
                      struct err *e);
 int lab_graph_command(const struct cli *cli, const struct command *command, int argc, char **argv,
                       struct err *e);
+int lab_import_command(const struct cli *cli, const struct command *command, int argc, char **argv,
+                       struct err *e);
 int lab_save_command(const struct cli *cli, const struct command *command, int argc, char **argv,
                      struct err *e);
 int lab_exec_command(const struct cli *cli, const struct command *command, int argc, char **argv,

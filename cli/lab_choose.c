@@ -9,12 +9,30 @@
 
 static int no_file(struct err *e)
 {
-    err_say(e, -ENOENT, "there is no *.clab.yml here");
+    err_say(e, -ENOENT, "there is no *.clab.yml and no " TOPOLOGY_KATHARA " here");
     err_hint(e, "name the topology file");
     return -ENOENT;
 }
 
-/* A directory means its only topology file. */
+/* The lab.conf of a Kathara lab in @dir, or NULL. The caller frees. */
+static char *kathara_in(const char *dir)
+{
+    struct stat st;
+    char *path =
+        streq(dir, ".") ? xstrdup(TOPOLOGY_KATHARA) : xasprintf("%s/" TOPOLOGY_KATHARA, dir);
+    if (lstat(path, &st) == 0)
+        return path;
+    free(path);
+    return NULL;
+}
+
+static bool is_kathara(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return streq(slash ? slash + 1 : path, TOPOLOGY_KATHARA);
+}
+
+/* A directory means its only topology file, or its lab.conf. */
 static int find_file(const char *given, char **out, struct err *e)
 {
     struct stat st;
@@ -34,10 +52,14 @@ static int find_file(const char *given, char **out, struct err *e)
                                                             : found.gl_pathv[0]);
     globfree(&found);
     if (count == 0)
-        return given ? err_say(e, -ENOENT, "directory `%s` has no *.clab.yml", given) : no_file(e);
-    return count == 1
-               ? 0
-               : err_say(e, -EINVAL, "directory `%s` has several topology files: name one", path);
+        *out = kathara_in(path);
+    if (*out)
+        return 0;
+    if (count == 0)
+        return given ? err_say(e, -ENOENT,
+                               "directory `%s` has no *.clab.yml and no " TOPOLOGY_KATHARA, given)
+                     : no_file(e);
+    return err_say(e, -EINVAL, "directory `%s` has several topology files: name one", path);
 }
 
 static int report(struct topology_faults *f, struct err *e)
@@ -66,7 +88,8 @@ int lab_read(const struct lab_choice *c, const char *word, const struct topology
         return err_say(e, r, "topology file `%s` is not a regular file", path);
     if (r < 0)
         return err_set(e, r, "read topology file `%s`", path);
-    r = topology_parse(*text, *size, path, o, out, &faults, e);
+    r = is_kathara(path) ? topology_import(text, size, path, o, out, &faults, e)
+                         : topology_parse(*text, *size, path, o, out, &faults, e);
     if (r == -EINVAL && faults.lines)
         r = report(&faults, e);
     topology_faults_clear(&faults);

@@ -2,27 +2,10 @@
 #include "lab.h"
 
 #include <errno.h>
-#include <string.h>
-
-/* Without quotes only what no reader can take for something else. */
-static bool is_plain(const char *s)
-{
-    static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_/";
-    static const char rest[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_/.- ";
-    static const char *const words[] = {"true", "false", "yes", "no", "on",
-                                        "off",  "null",  "y",   "n"};
-    if (!*s || !strchr(first, *s) || s[strspn(s, rest)] || s[strlen(s) - 1] == ' ')
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(words); i++)
-        if (strcasecmp(s, words[i]) == 0)
-            return false;
-    return true;
-}
 
 static void print_scalar(const json_t *j)
 {
-    if (json_is_string(j) && is_plain(json_string_value(j))) {
+    if (json_is_string(j) && yaml_is_plain(json_string_value(j))) {
         fputs(json_string_value(j), stdout);
         return;
     }

@@ -260,6 +260,12 @@ int topology_read(const char *path, const struct topology_options *options, stru
 int topology_parse(const char *text, size_t size, const char *path,
                    const struct topology_options *options, struct topology **out,
                    struct topology_faults *faults, struct err *e);
+/** The same for the lab.conf of a Kathara lab. *@text becomes the topology file that says the same; the lines that messages
+ *  name are those of the lab.conf. */
+int topology_import(char **text, size_t *size, const char *path,
+                    const struct topology_options *options, struct topology **out,
+                    struct topology_faults *faults, struct err *e);
+#define TOPOLOGY_KATHARA "lab.conf" /* the file's name */
 void topology_free(struct topology *t); /**< accepts NULL */
 void topology_cleanup(struct topology **t);
 #define _cleanup_topology_ __attribute__((cleanup(topology_cleanup)))
@@ -278,6 +284,8 @@ char *topology_bridge_name(const struct lab_node *n);
 size_t topology_find(const struct topology *t, const char *node);
 /** The JSON Schema (draft 2020-12) of the format, for editors: docs/lab.schema.json. The caller owns it. */
 json_t *topology_schema(void);
+/** Can YAML have this text without quotes, and no reader takes it for something else? */
+bool yaml_is_plain(const char *s);
 /** Adds the variables of a file of `env-files` to @env: lines of KEY=VALUE, a value perhaps in quotes. -EINVAL and others with
  *  a text. */
 int env_file_read(const char *path, strv *env, struct err *e);

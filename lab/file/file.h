@@ -65,6 +65,8 @@ struct found_list {
 struct draft;
 struct reader {
     const char *path; /**< what messages call the file */
+    const struct kathara_text
+        *from; /**< the text was written from a lab.conf, whose lines messages name; NULL */
     const struct topology_options *options;
     struct topology *t;
     struct found_list faults, notes;
@@ -112,6 +114,16 @@ const struct tree *tree_parse(struct reader *r, struct forest *f, const char *te
 /** The value of @key; NULL: none, or not a map. */
 const struct tree *tree_get(const struct tree *map, const char *key);
 bool tree_is_null(const struct tree *t); /**< nothing, `~` or `null`, without quotes; or NULL */
+
+/** A topology file that was written from a lab.conf, and the line there of each of its lines. */
+struct kathara_text {
+    char *text;
+    unsigned *lines;
+    size_t size, line_count;
+};
+void kathara_text_clear(struct kathara_text *t);
+/** Reads a lab.conf in the folder r->t->dir. Faults are recorded; without machines there is no text. */
+void kathara_read(struct reader *r, const char *text, size_t size, struct kathara_text *out);
 
 /* ---- tables of keys --------------------------------------------------------------------------*/
 

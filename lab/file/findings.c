@@ -91,7 +91,7 @@ static int by_place(const void *a, const void *b)
 }
 
 /* A value of the file may be long, and may hold what a terminal obeys. */
-static char *one_line(const char *path, const struct found *f)
+static char *one_line(const struct reader *r, const struct found *f)
 {
     enum { LINE_MAX_BYTES = 1000 };
     size_t size = strlen(f->text), keep = LINE_MAX_BYTES;
@@ -99,8 +99,10 @@ static char *one_line(const char *path, const struct found *f)
         keep--;
     _cleanup_free_ char *text =
         size > keep ? xasprintf("%.*s…", (int)keep, f->text) : xstrdup(f->text);
-    _cleanup_free_ char *line = xasprintf("%s:%u:%u: %s", path, f->place.line ? f->place.line : 1,
-                                          f->place.column ? f->place.column : 1, text);
+    const unsigned at = f->place.line ? f->place.line : 1;
+    _cleanup_free_ char *line = r->from ? xasprintf("%s:%u: %s", r->path, at, text)
+                                        : xasprintf("%s:%u:%u: %s", r->path, at,
+                                                    f->place.column ? f->place.column : 1, text);
     return text_printable(line);
 }
 
@@ -110,7 +112,7 @@ static size_t sort_lines(const struct reader *r, struct found_list *l, size_t ma
     if (l->count)
         qsort(l->items, l->count, sizeof(*l->items), by_place);
     for (size_t i = 0; i < l->count && i < max; i++)
-        strings_add_take(&lines, one_line(r->path, &l->items[i]));
+        strings_add_take(&lines, one_line(r, &l->items[i]));
     strv_free(*out);
     *out = strings_take(&lines);
     return l->more + (l->count > max ? l->count - max : 0);

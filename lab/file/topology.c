@@ -143,29 +143,61 @@ static int find_dir(const char *path, struct topology *t, struct err *e)
     return 0;
 }
 
+/* Reads the text into r->t, and finishes the reader. */
+static int parse(struct reader *r, const char *text, size_t size, struct topology_faults *faults,
+                 struct err *e)
+{
+    _cleanup_forest_ struct forest forest = {0};
+    const struct tree *root = text ? tree_parse(r, &forest, text, size) : NULL;
+    if (root && !r->broken && want_map(r, "a lab's file", root))
+        read_parts(r, root);
+    else if (root && !r->faults.count)
+        fault(r, root->place, "the file is empty; a lab has `name` and `topology`");
+    int code = r->faults.count ? -EINVAL : 0;
+    findings_finish(r, faults);
+    reader_clear(r);
+    return code < 0 ? err_say(e, code, "`%s` has faults", r->path) : 0;
+}
+
+static const struct topology_options no_options = {0};
+
 int topology_parse(const char *text, size_t size, const char *path,
                    const struct topology_options *options, struct topology **out,
                    struct topology_faults *faults, struct err *e)
 {
-    static const struct topology_options none = {0};
     _cleanup_topology_ struct topology *t = xcalloc(1, sizeof(*t));
-    _cleanup_forest_ struct forest forest = {0};
-    struct reader r = {.path = path, .options = options ? options : &none, .t = t};
+    struct reader r = {.path = path, .options = options ? options : &no_options, .t = t};
     *out = NULL;
     int code = find_dir(path, t, e);
-    if (code < 0)
-        return code;
-    const struct tree *root = tree_parse(&r, &forest, text, size);
-    if (root && !r.broken && want_map(&r, "a lab's file", root))
-        read_parts(&r, root);
-    else if (root && !r.faults.count)
-        fault(&r, root->place, "the file is empty; a lab has `name` and `topology`");
-    code = r.faults.count ? -EINVAL : 0;
-    findings_finish(&r, faults);
-    reader_clear(&r);
+    if (code == 0)
+        code = parse(&r, text, size, faults, e);
     if (code == 0)
         *out = take_ptr(t);
-    return code < 0 ? err_say(e, code, "`%s` has faults", path) : 0;
+    return code;
+}
+
+int topology_import(char **text, size_t *size, const char *path,
+                    const struct topology_options *options, struct topology **out,
+                    struct topology_faults *faults, struct err *e)
+{
+    _cleanup_topology_ struct topology *t = xcalloc(1, sizeof(*t));
+    struct kathara_text written = {0};
+    struct reader r = {
+        .path = path, .options = options ? options : &no_options, .t = t, .from = &written};
+    *out = NULL;
+    int code = find_dir(path, t, e);
+    if (code == 0) {
+        kathara_read(&r, *text, *size, &written);
+        code = parse(&r, written.text, written.size, faults, e);
+    }
+    if (code == 0) {
+        free(*text);
+        *text = take_ptr(written.text);
+        *size = written.size;
+        *out = take_ptr(t);
+    }
+    kathara_text_clear(&written);
+    return code;
 }
 
 /* ---- the file --------------------------------------------------------------------------------*/

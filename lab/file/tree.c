@@ -32,8 +32,11 @@ void forest_clear(struct forest *f)
     *f = (struct forest){0};
 }
 
-static struct place place_of(yaml_mark_t m)
+static struct place place_of(const struct builder *b, yaml_mark_t m)
 {
+    const struct kathara_text *from = b->r->from;
+    if (from)
+        return (struct place){from->lines[m.line < from->line_count ? m.line : 0], 0};
     return (struct place){(unsigned)m.line + 1, (unsigned)m.column + 1};
 }
 
@@ -61,7 +64,7 @@ static void template_fault(struct builder *b, struct place at)
 static void syntax_fault(struct builder *b)
 {
     const yaml_parser_t *p = &b->parser;
-    struct place at = place_of(p->problem_mark);
+    struct place at = place_of(b, p->problem_mark);
     const char *template = strstr(b->text, "{{"), *from = template;
     if (template) {
         struct place there = {1, 1};
@@ -128,7 +131,7 @@ static bool keep_anchor(struct builder *b, const yaml_char_t *name, const struct
 static const struct tree *read_alias(struct builder *b, const yaml_event_t *event, unsigned depth)
 {
     const char *name = (const char *)event->data.alias.anchor;
-    struct place at = place_of(event->start_mark);
+    struct place at = place_of(b, event->start_mark);
     for (size_t i = 0; i < b->anchor_count; i++)
         if (streq(b->anchors[i].name, name)) {
             const struct tree *t = b->anchors[i].tree;
@@ -159,7 +162,7 @@ static const struct tree *read_scalar(struct builder *b, const yaml_event_t *eve
 {
     const char *text = (const char *)event->data.scalar.value;
     size_t size = event->data.scalar.length;
-    struct tree *t = tree_new(b, TREE_TEXT, place_of(event->start_mark));
+    struct tree *t = tree_new(b, TREE_TEXT, place_of(b, event->start_mark));
     t->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     t->text = vars_expand(b->r, text);
     check_scalar(b, t, text, size);
@@ -304,7 +307,7 @@ static bool read_map(struct builder *b, struct tree *t, unsigned depth)
 /* NULL after a fault that ends the reading. */
 static const struct tree *read_value(struct builder *b, yaml_event_t *event, unsigned depth)
 {
-    struct place at = place_of(event->start_mark);
+    struct place at = place_of(b, event->start_mark);
     bool list = event->type == YAML_SEQUENCE_START_EVENT;
     if (event->type == YAML_ALIAS_EVENT)
         return read_alias(b, event, depth);
@@ -355,7 +358,7 @@ static const struct tree *read_document(struct builder *b)
         return NULL;
     bool last = event.type == YAML_STREAM_END_EVENT;
     if (!last)
-        fault(b->r, place_of(event.start_mark),
+        fault(b->r, place_of(b, event.start_mark),
               "the file has a second document; put each lab into a file of its own");
     yaml_event_delete(&event);
     return last ? root : NULL;

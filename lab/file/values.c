@@ -132,3 +132,18 @@ size_t tree_text_count(const struct tree *t)
 {
     return t->kind == TREE_TEXT ? 1 : t->count;
 }
+
+bool yaml_is_plain(const char *s)
+{
+    static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_/";
+    static const char rest[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_/.- ";
+    static const char *const words[] = {"true", "false", "yes", "no", "on",
+                                        "off",  "null",  "y",   "n"};
+    if (!*s || !strchr(first, *s) || s[strspn(s, rest)] || s[strlen(s) - 1] == ' ')
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (strcasecmp(s, words[i]) == 0)
+            return false;
+    return true;
+}
