@@ -1,5 +1,6 @@
 /* Kathara's labs: a folder with a lab.conf, which is read here, and files for the machines that it names. It becomes the text
- * of a topology file (kathara_text.c). The folder may be anybody's: what would lead out of it is a fault.
+ * of a topology file (kathara_text.c). Links in the folder lead anywhere: where a file or directory is
+ * wanted, a link is a fault.
  */
 #include "kathara.h"
 

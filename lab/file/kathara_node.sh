@@ -7,13 +7,13 @@ for user in frr quagga; do
 done
 cat >startup <<\END
 #!/bin/sh
-# startup NAME: runs /hostlab/NAME by bash, if there is one. Its output goes to a log. A command that fails is told, and the
-# next one runs. A script that has not ended in a minute goes on alone.
+# startup NAME: runs /hostlab/NAME by bash, if there is one. Its output goes to a log. A command that fails is
+# noted, and the next one runs. A script that has not ended after STARTUP_SECONDS (60) goes on alone.
 log=/var/log/startup.log told=/hostlab/$1.told
 case $1 in shared.*) log=/var/log/shared.log ;; esac
 : >"$told"
 : >"$told.runs"
-sleep 60 &
+sleep "${STARTUP_SECONDS:-60}" &
 timer=$!
 {
     if command -v bash >/dev/null; then
@@ -25,7 +25,7 @@ timer=$!
 } </dev/null >"$log" 2>&1 &
 exec 2>/dev/null
 wait "$timer"
-rm "$told.runs" && echo "$1: it still runs after a minute, and goes on" >>"$told"
+rm "$told.runs" && echo "$1: it still runs after ${STARTUP_SECONDS:-60} s, and goes on" >>"$told"
 [ -s "$told" ] || exit 0
 head -n 3 "$told"
 [ "$(wc -l <"$told")" -le 3 ] || echo "and more: see $log in the node"

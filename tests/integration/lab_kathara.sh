@@ -243,7 +243,8 @@ t 'links, pipes and devices in the folder of a machine' links
 
 # This host's programs are what kathara/base is without --image. A script that does not end does not hold the lab.
 on_host() {
-    printf 'pc1[0]=A\npc1[exec]="false"\n' | fresh
+    printf 'pc1[0]=A\npc1[exec]="false"\npc2[0]=A\npc2[env]=STARTUP_SECONDS=1\n' | fresh
+    printf 'sleep 5\necho later >/later\n' >"$lab/pc2.startup"
     cat >"$lab/pc1.startup" <<'END'
 f() { false; echo after; }
 f
@@ -252,6 +253,8 @@ END
     local said
     said=$(lab up "$lab" 2>&1)
     assert_contains "$said" 'pc1.startup:1: false: ended with 1'
+    assert_contains "$said" 'pc2.startup: it still runs after 1 s, and goes on'
+    wait_for 10 in_node pc2 test -e /later
     assert_contains "$said" "\`sh -c 'false'\` ended with 1"
     assert_eq "$(in_node pc1 cat /how)" 'hxBE /hostlab/pc1.startup 0'
     lab down home
