@@ -388,7 +388,8 @@ int lab_links(struct engine *engine, const struct lab *l, json_t **out, json_t *
     _cleanup_topology_ struct topology *t = NULL;
     struct report report;
     *out = NULL;
-    *relay = NULL;
+    if (relay)
+        *relay = NULL;
     int r = lab_topology(l, &t, e);
     if (r < 0)
         return r;
@@ -401,7 +402,11 @@ int lab_links(struct engine *engine, const struct lab *l, json_t **out, json_t *
             json_array_append_new(ends, end_json(spots, l, t, &t->links[i], k, &report));
         json_array_append_new(*out, json_pack("{s:o}", "ends", ends));
     }
-    *relay = relay_json(*out, &report);
+    json_t *how = relay_json(*out, &report);
+    if (relay)
+        *relay = how;
+    else
+        json_decref(how);
     free(report.items);
     return 0;
 }
