@@ -10,6 +10,7 @@
 struct cli {
     char *root;
     char *run_root;
+    bool docker; /**< the output is docker's, for scripts that parse it (docker.c) */
 };
 
 struct command {
@@ -33,7 +34,8 @@ extern const struct command command_run, command_exec, command_ps, command_logs,
     command_port, command_publish, command_unpublish, command_network, command_gc, command_reset,
     command_info, command_helper, command_version, command_events, command_doctor, command_wait,
     command_pause, command_unpause, command_top, command_create, command_diff, command_attach,
-    command_update, command_stats, command_rename, command_cp, command_lab, command_relay;
+    command_update, command_stats, command_rename, command_cp, command_lab, command_relay,
+    command_docker, command_containerlab;
 
 /** Parses the flags of @command. Returns the index of the first word that is not a flag; 0: help was asked for and has
  *  been printed, and the command must return. */
@@ -164,5 +166,8 @@ const char *absent_command(const char *name);
 /** The flags of @command ("": the global ones) that docker or podman has and netctr has not. The caller frees the array.
  *  (absent.c) */
 struct absent *absent_flags(const char *command);
+/** A command line of docker, "docker" first, as the words of netctr; the caller frees *@out. *@out stays NULL if there is
+ *  nothing left to do. (docker.c) */
+int docker_words(int argc, char **argv, strv *out, struct err *e);
 /** Prints the result of net_forwarding(), a line for each family. (network_forwarding.c) */
 void print_forwarding(const json_t *forwarding);

@@ -7,6 +7,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     struct exec_request q = {0};
     char *user = NULL, *workdir = NULL, *keys = NULL;
+    bool privileged = false; /* a lab's node has all rights in its own namespaces, anyway */
     _cleanup_strv_ strv given = NULL, files = NULL, env = NULL;
     const struct option options[] = {
         {"detach", 'd', OPTION_FLAG, NULL, "do not wait until the command ends", &q.detached},
@@ -18,6 +19,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         {"env-file", 0, OPTION_LIST, "FILE", "set variables from the lines of a file", &files},
         {"workdir", 'w', OPTION_TEXT, "DIR", "working directory in the container", &workdir},
         {"user", 'u', OPTION_TEXT, "USER[:GROUP]", "run as this user of the container", &user},
+        {cli->docker ? "privileged" : NULL, 0, OPTION_FLAG, NULL, "no effect", &privileged},
         {0},
     };
     int first = command_options(&command_exec, options, false, &argc, argv, e);
@@ -27,6 +29,8 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
         return err_say(e, -EINVAL, "usage: netctr exec [FLAGS] NAME COMMAND [ARG…]");
     if (workdir && workdir[0] != '/')
         return err_say(e, -EINVAL, "working directory `%s` is not an absolute path", workdir);
+    if (cli->docker && !isatty(STDIN_FILENO)) /* scripts with `exec -it` also run without one */
+        q.tty = false;
     int code = check_command(argv[first + 1], "NAME", e);
     if (code == 0)
         code = detach_keys_parse(keys, &q.keys, e);

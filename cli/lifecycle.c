@@ -158,11 +158,12 @@ static void begin_removal(struct engine *engine, const struct record *r, void *f
 
 static int rm(const struct cli *cli, int argc, char **argv, struct err *e)
 {
-    bool force = false, ignore = false;
+    bool force = false, ignore = false, volumes = false;
     const struct option options[] = {
         {"force", 'f', OPTION_FLAG, NULL,
          "kill and remove running containers, too; no error if one does not exist", &force},
         {"ignore", 'i', OPTION_FLAG, NULL, "no error if one does not exist", &ignore},
+        {cli->docker ? "volumes" : NULL, 'v', OPTION_FLAG, NULL, "there are none", &volumes},
         {0},
     };
     int first = command_options(&command_rm, options, true, &argc, argv, e);

@@ -22,7 +22,7 @@ static const struct {
     {"this host",
      {&command_doctor, &command_events, &command_info, &command_gc, &command_boot, &command_reset,
       &command_version}},
-    {NULL, {&command_helper, &command_relay}},
+    {NULL, {&command_docker, &command_containerlab, &command_helper, &command_relay}},
 };
 
 static const struct command *command_at(size_t group, size_t i)
@@ -133,13 +133,35 @@ static int help_about(const struct cli *cli, int count, char **words, struct err
     return about->run(cli, known + 1 + all, ask, e);
 }
 
+static int run_command(const struct cli *cli, int argc, char **argv, char **all, struct err *e);
+
+/* A command line of docker's. As with docker, the exit status of netctr's own failures is 1, and that of `run` 125. */
+static int run_docker(const struct cli *cli, int argc, char **argv, char **all, struct err *e)
+{
+    _cleanup_strv_ strv words = NULL;
+    const struct cli docker = {cli->root, cli->run_root, .docker = true};
+    int r = docker_words(argc, argv, &words, e);
+    if (r == 0 && words) {
+        const size_t count = strv_len(words);
+        _cleanup_free_ char **given = xcalloc(count + 1, sizeof(*given)); /* parsers change it */
+        memcpy(given, words, count * sizeof(*given));
+        r = run_command(&docker, (int)count, given, all, e);
+    }
+    if (r < 0 && !e->status && !(words && streq(words[0], "run")))
+        err_status(e, 1);
+    return r;
+}
+
 static int run_command(const struct cli *cli, int argc, char **argv, char **all, struct err *e)
 {
     const struct command *command = find_command(argv[0], e);
     if (!command)
         return -EINVAL;
     bool help = asks_help(command, argc, argv);
-    if (!command->unprivileged && !help && geteuid() != 0) {
+    if (command == &command_docker && !help)
+        return run_docker(cli, argc, argv, all, e);
+    const bool version = command == &command_containerlab && argc > 1 && streq(argv[1], "version");
+    if (!command->unprivileged && !help && !version && geteuid() != 0) {
         err_say(e, -EPERM, "`%s` needs root", command->name);
         err_hint(e, "try `sudo netctr %s …`", command->name);
         return -EPERM;
@@ -170,7 +192,7 @@ static int dispatch(int argc, char **argv, struct err *e)
     int first = options_parse(globals, absent, false, argc, argv, &help, e);
     if (first < 0)
         return first;
-    const struct cli cli = {root, run_root};
+    const struct cli cli = {root, run_root, false};
     if (version)
         return command_version.run(NULL, 1, argv, e);
     help = help || (first < argc && streq(argv[first], "help") &&
@@ -183,6 +205,15 @@ static int dispatch(int argc, char **argv, struct err *e)
     if (streq(argv[first], "help"))
         return help_about(&cli, argc - first - 1, argv + first + 1, e);
     return run_command(&cli, argc - first, argv + first, all, e);
+}
+
+/* Called by one of these names, through a link, netctr is that command; NULL: by another name. */
+static const char *command_of_name(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    if (streq(name, "docker"))
+        return "docker";
+    return streq(name, "containerlab") || streq(name, "clab") ? "containerlab" : NULL;
 }
 
 /* After an interrupted write, the rest is still in the buffer. */
@@ -202,8 +233,14 @@ int main(int argc, char **argv)
     (void)signal(SIGXFSZ, SIG_IGN); /* make a file size limit an error (EFBIG) */
     /* The parser reorders the words; seal_self() needs them as they were. */
     _cleanup_strv_ strv copy = strv_copy(argv);
-    _cleanup_free_ char **arguments = xcalloc((size_t)argc + 1, sizeof(*arguments));
-    memcpy(arguments, copy, (size_t)argc * sizeof(*arguments));
+    _cleanup_free_ char **arguments = xcalloc((size_t)argc + 2, sizeof(*arguments));
+    const char *name = argc > 0 ? command_of_name(copy[0]) : NULL;
+    memcpy(arguments + (name != NULL), copy, (size_t)argc * sizeof(*arguments));
+    if (name) { /* also for seal_self(), which runs these words again */
+        arguments[0] = "netctr";
+        arguments[1] = (char *)name;
+        argc++;
+    }
     proc_set_title("netctr");
     int r = tidy_descriptors(&e);
     (void)prctl(PR_SET_NAME, "netctr");

@@ -136,6 +136,9 @@ int network_ls(const struct cli *cli, const struct command *command, int argc, c
     json_array_foreach (json, i, network)
         if (f.template)
             view_network(network);
+    json_array_foreach (json, i, network)
+        if (cli->docker)
+            view_only(network);
     if (r == 0 && f.template)
         r = print_views(&f, json, "NETWORK ID", e);
     else if (r == 0 && format)
@@ -159,14 +162,17 @@ static int suggest(struct engine *engine, const char *name, struct err *e)
     return -ENOENT;
 }
 
-static int inspect(struct engine *engine, const char *name, bool view, json_t *all, struct err *e)
+static int inspect(struct engine *engine, const char *name, bool view, bool docker, json_t *all,
+                   struct err *e)
 {
     json_t *j;
     int r = engine_network_inspect(engine, name, &j, e);
     if (r < 0)
         return r == -ENOENT ? suggest(engine, name, e) : r;
-    if (view)
+    if (view || docker)
         view_network(j);
+    if (docker)
+        view_only(j);
     json_array_append_new(all, j);
     return 0;
 }
@@ -195,7 +201,8 @@ int network_inspect(const struct cli *cli, const struct command *command, int ar
         r = engine_repair_all(&engine, e);
     for (int i = first; r == 0 && i < argc; i++) {
         _cleanup_err_ struct err why = ERR_INIT;
-        first_error(&result, inspect(&engine, argv[i], f.template, all, &why), e, &why);
+        first_error(&result, inspect(&engine, argv[i], f.template, cli->docker, all, &why), e,
+                    &why);
     }
     return r < 0 ? r : inspect_print(&f, all, result, e);
 }

@@ -10,7 +10,7 @@
 
 struct listing {
     struct engine *engine;
-    bool all, ids_only, whole, no_titles;
+    bool all, ids_only, whole, no_titles, docker;
     size_t skip; /* number of matching containers that are not shown */
     struct ps_filters *filters;
     json_t *json; /* NULL: a table */
@@ -94,14 +94,29 @@ static json_t *row_json(struct engine *engine, const struct record *r, strv addr
     return j;
 }
 
+/* A lab's node has networks by its sandbox. The caller frees. */
+static char *networks_text(struct engine *engine, const struct record *r)
+{
+    _cleanup_endpoints_ struct endpoint_list all = {0};
+    _cleanup_strv_ strv names = NULL;
+    if (!skip_prefix(r->spec.network, "sandbox:"))
+        return xstrdup(r->spec.network ? r->spec.network : "");
+    if (r->status == STATUS_RUNNING)
+        engine_endpoints(engine, r, &all);
+    for (size_t i = 0; i < all.count; i++)
+        strv_add(&names, all.items[i].network);
+    return strv_join(names, ",");
+}
+
 /* docker's names, all of them texts. */
-static json_t *row_view(struct engine *engine, const struct record *r, json_t *j)
+static json_t *row_view(struct engine *engine, const struct record *r, bool docker, json_t *j)
 {
     _cleanup_free_ char *words = strv_join(r->spec.argv, " "), *shown = text_printable(words),
                         *command = xasprintf("\"%s\"", shown), *age = time_ago(r->spec.created),
                         *ago = xasprintf("%s ago", age), *status = status_text(engine, r),
                         *ports = ports_text(record_ports(r)),
-                        *labels = strv_join(r->spec.labels, ",");
+                        *labels = strv_join(r->spec.labels, ","),
+                        *networks = networks_text(engine, r);
     const struct {
         const char *key, *text;
     } fields[] = {{"ID", r->spec.id},
@@ -114,12 +129,15 @@ static json_t *row_view(struct engine *engine, const struct record *r, json_t *j
                   {"Status", status},
                   {"State", engine_status_name(engine, r)},
                   {"Ports", ports},
-                  {"Networks", r->spec.network},
+                  {"Networks", networks},
                   {"Labels", labels},
                   {"Mounts", ""},
                   {"Size", "0B"}};
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
         json_put_str(j, fields[i].key, fields[i].text ? fields[i].text : "");
+    json_object_set_new(j, "Label", labels_to_json(r->spec.labels)); /* {{.Label "KEY"}} */
+    if (docker)
+        view_only(j);
     return j;
 }
 
@@ -152,7 +170,8 @@ static int add_row(const struct record *r, void *arg)
     _cleanup_strv_ strv addresses = addresses_of(l->engine, r, l->json != NULL);
     if (l->json) {
         json_t *row = row_json(l->engine, r, addresses);
-        json_array_append_new(l->json, l->format->template ? row_view(l->engine, r, row) : row);
+        json_array_append_new(l->json,
+                              l->format->template ? row_view(l->engine, r, l->docker, row) : row);
         return 0;
     }
     _cleanup_free_ char *command = command_text(&r->spec, l->whole),
@@ -198,7 +217,7 @@ static int run(const struct cli *cli, int argc, char **argv, struct err *e)
 {
     __attribute__((cleanup(ps_filters_clear))) struct ps_filters chosen = {0};
     _cleanup_engine_ struct engine engine = {0};
-    struct listing l = {.engine = &engine, .filters = &chosen};
+    struct listing l = {.engine = &engine, .filters = &chosen, .docker = cli->docker};
     char *format = NULL, *last_text = NULL;
     bool latest = false;
     uint64_t last = UINT64_MAX;

@@ -1,6 +1,6 @@
 /* The language: text and, in {{ }},
  *
- *     .A.B   $   $name.A   "text"   index .A "key"   (index .A "key").B
+ *     .A.B   $   $name.A   "text"   index .A "key"   (index .A "key").B   .Label "key"
  *     json X   println X   range X   range $k, $v := X   if X   else   end
  *
  * All of X is a way through JSON: where it begins, and a name or number for each step. A template is a list of parts; those
@@ -168,6 +168,25 @@ static bool take_variables(struct reader *r, struct part *p)
     return true;
 }
 
+/* The last step but one is a method of docker's, `.Label "key"`. */
+static bool is_label(const struct part *p)
+{
+    const size_t count = strv_len(p->way);
+    return count > 1 && streq(p->way[count - 2], "Label");
+}
+
+/* A way, and the key if it ends in `.Label`. */
+static bool take_value(struct reader *r, struct part *p)
+{
+    if (!take_way(r, p))
+        return false;
+    const size_t count = strv_len(p->way);
+    char *key = count && streq(p->way[count - 1], "Label") ? take_string(r) : NULL;
+    if (key)
+        strv_add_take(&p->way, key);
+    return true;
+}
+
 static bool parse_action(struct reader *r, struct part *p)
 {
     if ((p->text = take_string(r))) {
@@ -186,7 +205,7 @@ static bool parse_action(struct reader *r, struct part *p)
               : take_word(r, "json")    ? PART_JSON
               : take_word(r, "println") ? PART_LINE
                                         : PART_VALUE;
-    return take_word(r, "index") ? take_index(r, p) : take_way(r, p);
+    return take_word(r, "index") ? take_index(r, p) : take_value(r, p);
 }
 
 /* ---- parse: the whole ------------------------------------------------------------------------*/
@@ -325,7 +344,7 @@ static bool is_map(const char *name)
 {
     return name && (streq(name, "Networks") || streq(name, "Labels") || streq(name, "labels") ||
                     streq(name, "Ports") || streq(name, "Containers") || streq(name, "Options") ||
-                    streq(name, "Attributes"));
+                    streq(name, "Attributes") || streq(name, "Label"));
 }
 
 /* *@out is NULL for a missing member of such an object. */
@@ -437,7 +456,8 @@ static int run_part(const struct run *run, size_t *i, const struct scope *s)
             return run_parts(run, begin + 1, p->otherwise ? p->otherwise : p->end, s);
         break;
     default:
-        print_value(value, run->out);
+        if (value || !is_label(p))
+            print_value(value, run->out);
         if (p->kind == PART_LINE)
             fputc('\n', run->out);
         return 0;

@@ -43,6 +43,15 @@ static json_t *labels_of(const json_t *j)
     return out;
 }
 
+void view_only(json_t *j)
+{
+    const char *key;
+    void *next;
+    json_t *value;
+    json_object_foreach_safe(j, next, key, value) if (*key < 'A' || *key > 'Z')
+        json_object_del(j, key);
+}
+
 /* ---- containers ------------------------------------------------------------------------------*/
 
 static json_t *state_of(const json_t *own)
@@ -90,11 +99,23 @@ static json_t *restart_policy_of(const json_t *j)
     return policy;
 }
 
+/* A lab's node is in a sandbox of its own. Docker would name the network. */
+static json_t *network_mode_of(const json_t *j)
+{
+    const char *mode = json_str(j, "network");
+    const json_t *first = json_array_get(json_object_get(j, "endpoints"), 0);
+    const char *network = json_str(first, "network");
+    return json_string(!mode                            ? ""
+                       : !skip_prefix(mode, "sandbox:") ? mode
+                       : network                        ? network
+                                                        : "none");
+}
+
 static json_t *host_config_of(const json_t *j)
 {
     json_t *h = json_object();
     const json_t *limits = json_object_get(j, "limits");
-    copy(h, "NetworkMode", j, "network", no_text());
+    put(h, "NetworkMode", network_mode_of(j));
     put(h, "RestartPolicy", restart_policy_of(j));
     copy(h, "Memory", limits, "memory", json_integer(0));
     put(h, "NanoCpus", json_integer(json_int(limits, "cpu_milli", 0) * 1000000));
@@ -208,6 +229,16 @@ static void add_subnet(json_t *list, const json_t *j, const char *subnet, const 
     json_array_append_new(list, config);
 }
 
+/* With the prefix length, as docker has it. */
+static void put_address(json_t *to, const char *key, const json_t *member, const char *address,
+                        const json_t *network, const char *subnet)
+{
+    const char *text = json_str(member, address), *whole = json_str(network, subnet),
+               *prefix = whole ? strchr(whole, '/') : NULL;
+    _cleanup_free_ char *with = xasprintf("%s%s", text ? text : "", text && prefix ? prefix : "");
+    put(to, key, json_string(with));
+}
+
 /* Docker's have a map of ids. */
 static json_t *members_of(const json_t *j)
 {
@@ -217,8 +248,8 @@ static json_t *members_of(const json_t *j)
         json_t *m = json_object();
         const char *id = json_str(c, "id"), *name = json_str(c, "name");
         copy(m, "Name", c, "name", no_text());
-        copy(m, "IPv4Address", c, "address", no_text());
-        copy(m, "IPv6Address", c, "address6", no_text());
+        put_address(m, "IPv4Address", c, "address", j, "subnet");
+        put_address(m, "IPv6Address", c, "address6", j, "subnet6");
         copy(m, "MacAddress", c, "mac", no_text());
         json_object_set_new(out, id ? id : name ? name : "", m);
     }

@@ -9,3 +9,5 @@ void view_container(json_t *j);
 void view_network(json_t *j);
 void view_event(json_t *j);
 void view_info(json_t *j);
+/** Leaves docker's fields, which begin with a capital, and removes netctr's own. */
+void view_only(json_t *j);
