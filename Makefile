@@ -38,7 +38,7 @@ FUZZ     := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuz
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
 REPLAYS  := $(FUZZ:%=$(BUILD)/tests/unit/fuzz_%)
 
-.PHONY: all help install uninstall deps demo test unit check check-all check-foreign check-browser check-vm check-vm-quick strike \
+.PHONY: all help install install-docker uninstall deps demo test unit check check-all check-foreign check-browser check-vm check-vm-quick strike \
         bench-scale bench-lab bench-grid format lint sanitize sanitize-quick soak fuzz fuzz-targets clean tests
 
 all: $(BUILD)/netctr  ## build the program, build/netctr (the default)
@@ -171,8 +171,18 @@ install: all  ## install the program, its systemd unit and the completion for ba
 	install -D -m 0755 scripts/mkrootfs $(DESTDIR)$(PREFIX)/bin/netctr-mkrootfs
 	install -D -m 0644 scripts/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/netctr
 
+# netctr knows by which name it is called. It never takes the place of another docker or containerlab.
+NAMES := docker containerlab clab
+install-docker: install  ## install, and the names docker, containerlab and clab for netctr; refuses if one exists
+	$(Q)for name in $(NAMES); do \
+	    for at in $(DESTDIR)$(PREFIX)/bin/$$name $(if $(DESTDIR),,"$$(command -v $$name)"); do \
+	        if { [ -e "$$at" ] || [ -L "$$at" ]; } && [ "$$(readlink "$$at")" != netctr ]; then \
+	            echo "install-docker: $$at exists and is not netctr's: remove it first" >&2; exit 1; fi; done; done
+	$(Q)for name in $(NAMES); do [ -L $(DESTDIR)$(PREFIX)/bin/$$name ] || ln -s netctr $(DESTDIR)$(PREFIX)/bin/$$name || exit 1; done
+
 # Containers and networks stay; README.md says how to remove them.
 uninstall:  ## remove what install has installed
+	$(Q)for name in $(NAMES); do at=$(DESTDIR)$(PREFIX)/bin/$$name; [ "$$(readlink $$at)" != netctr ] || rm -f $$at; done
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/netctr bin/netctr-mkrootfs \
 	    lib/systemd/system/netctr-boot.service share/bash-completion/completions/netctr)
 
