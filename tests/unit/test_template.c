@@ -6,7 +6,7 @@
 static const char data[] =
     "{\"ID\": \"12ab\", \"Names\": \"web\", \"N\": 7, \"On\": true, \"Off\": false, \"Empty\": \"\","
     " \"Networks\": {\"a\": {\"IP\": \"1.1.1.1\"}, \"b-c\": {\"IP\": \"2.2.2.2\"}},"
-    " \"List\": [\"x\", \"y\"], \"Labels\": {\"a.b\": \"v\"}, \"None\": null}";
+    " \"List\": [\"x\", \"y\"], \"Labels\": {\"a.b\": \"v\"}, \"Label\": {\"a.b\": \"v\"}, \"None\": null}";
 
 /* The text, or the error. */
 static char *filled(const char *template)
@@ -36,6 +36,7 @@ int main(void)
         {"{{.Networks.a.IP}} {{.Networks.b-c.IP}}", "1.1.1.1 2.2.2.2"},
         {"{{.Networks.none.IP}}", "<no value>"},
         {"{{.None}}", "<no value>"},
+        {"{{.Label \"a.b\"}},{{.Label \"no\"}}", "v,"},
         {"{{range .Networks}}{{.IP}} {{end}}", "1.1.1.1 2.2.2.2 "},
         {"{{range $k, $v := .Networks}}{{$k}}={{$v.IP}};{{end}}", "a=1.1.1.1;b-c=2.2.2.2;"},
         {"{{range $v := .List}}{{$v}}{{$.ID}} {{end}}", "x12ab y12ab "},
