@@ -92,7 +92,10 @@ static json_t *output_json(const char *text)
     json_t *j = json_loads(text, JSON_DECODE_ANY, NULL);
     if (!j)
         j = json_string(text);
-    return j ? j : json_stringn_nocheck(text, strlen(text));
+    if (j)
+        return j;
+    _cleanup_free_ char *printable = text_printable(text); /* it is not UTF-8 */
+    return json_string(printable);
 }
 
 static void report(const struct request *q, const char *node, const char *command,

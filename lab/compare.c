@@ -80,6 +80,8 @@ static const char *differs_in_program(const struct lab_node *a, const struct lab
         return "entrypoint";
     if (!strv_equal(a->env, b->env))
         return "env";
+    if (!same_binds(a->env_files, a->env_file_count, b->env_files, b->env_file_count))
+        return "env-files";
     if (!same_binds(a->binds, a->bind_count, b->binds, b->bind_count))
         return "binds";
     if (!same_binds(a->files, a->file_count, b->files, b->file_count))

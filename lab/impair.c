@@ -327,10 +327,16 @@ int lab_relay_restore(struct engine *engine, const struct lab *l, struct err *e)
     _cleanup_topology_ struct topology *t = NULL;
     _cleanup_lab_ struct lab own = {.dir = -1, .lock = -1};
     bool existed;
-    if (lab_topology(l, &t, NULL) < 0) /* programs start without it */
+    int r = lab_topology(l, &t, e);
+    if (r < 0 && r != -EBUSY) { /* programs start without it */
+        err_clear(e);
         return 0;
-    if (!has_more_than_rate(t, l) || !lab_lives(engine, l))
-        return 0;
-    int r = lab_claim(engine, l->name, &own, &existed, e);
-    return r == 0 && existed ? lab_impair_all(engine, t, &own, true, e) : r;
+    }
+    if (r < 0 || !has_more_than_rate(t, l) || !lab_lives(engine, l))
+        return r;
+    r = lab_claim(engine, l->name, &own, &existed, e);
+    topology_free(take_ptr(t)); /* a change may just have ended */
+    if (r == 0 && existed)
+        r = lab_topology(&own, &t, e);
+    return r == 0 && t ? lab_impair_all(engine, t, &own, true, e) : r;
 }

@@ -224,7 +224,8 @@ bool spots_started_relay(const struct spots *s);
 /** The same for all ends of a lab. @may_lack: interfaces that are gone are passed over; a node's root can delete them. */
 int lab_impair_all(struct engine *engine, const struct topology *t, const struct lab *l,
                    bool may_lack, struct err *e);
-/** Starts the relay again if it has died, and hands it the links that it does not have. The lab's lock is not held. */
+/** Starts the relay again if it has died, and hands it the links that it does not have. The lab's lock is not held. -EBUSY
+ *  with a text: a command has it, or the lab is half-way. */
 int lab_relay_restore(struct engine *engine, const struct lab *l, struct err *e);
 
 /* ---- links.c ---------------------------------------------------------------------------------*/

@@ -11,7 +11,13 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-enum { LISTENER = 3, SHORT_LIFE_MS = 10000, PAUSE_MS = 1000 };
+enum {
+    LISTENER = 3,
+    SHORT_LIFE_MS = 10000,
+    PAUSE_MS = 1000,
+    FIRST_PAUSE_MS = 100,
+    LAST_PAUSE_MS = 2000
+};
 
 static int check(struct err *e)
 {
@@ -34,8 +40,8 @@ static pid_t start(struct err *e)
     return pid;
 }
 
-/* Commands may do the same meanwhile: the lab's lock decides. */
-static void restore(const char *root, const char *run, const char *lab)
+/* -EBUSY: a command has the lab's lock, or a change was left half-way. */
+static int restore(const char *root, const char *run, const char *lab)
 {
     _cleanup_engine_ struct engine engine = {0};
     _cleanup_lab_ struct lab l = {.dir = -1, .lock = -1};
@@ -43,31 +49,38 @@ static void restore(const char *root, const char *run, const char *lab)
     int r = engine_open(root, run, &engine, &e);
     if (r == 0)
         r = lab_find(&engine, lab, &l, &e);
-    if (r == 0)
-        (void)lab_relay_restore(&engine, &l, &e); /* `lab inspect` tells what is not impaired */
+    return r == 0 ? lab_relay_restore(&engine, &l, &e) : r;
 }
 
 /* True: it was killed. A child that ends by itself was asked to, or could not begin. */
-static bool was_killed(pid_t pid)
+static bool was_killed(pid_t pid, int *status)
 {
-    int status;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return false;
-    return WIFSIGNALED(status);
+    return waitpid(pid, status, 0) == pid && WIFSIGNALED(*status);
+}
+
+/* A command may hold the lab's lock for long, so that it is tried until all ends have what they shall have. */
+static bool restore_and_wait(const char *root, const char *run, const char *lab, pid_t pid)
+{
+    int status = 0, pause = FIRST_PAUSE_MS;
+    while (restore(root, run, lab) == -EBUSY) {
+        (void)poll(NULL, 0, pause);
+        pause = pause * 2 > LAST_PAUSE_MS ? LAST_PAUSE_MS : pause * 2;
+        if (waitpid(pid, &status, WNOHANG) == pid)
+            return WIFSIGNALED(status);
+    }
+    return was_killed(pid, &status);
 }
 
 static int guard(const char *root, const char *run, const char *lab, struct err *e)
 {
     bool again = false, killed = true;
+    int status = 0;
     while (killed) {
         const int64_t began = monotonic_ms();
         pid_t pid = start(e);
         if (pid < 0)
             return pid;
-        if (again)
-            restore(root, run, lab);
-        killed = was_killed(pid);
+        killed = again ? restore_and_wait(root, run, lab, pid) : was_killed(pid, &status);
         if (killed && monotonic_ms() - began < SHORT_LIFE_MS)
             (void)poll(NULL, 0, PAUSE_MS);
         again = true;

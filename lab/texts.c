@@ -12,50 +12,57 @@
 #define VARIABLES "\n# variables: "
 enum { TEXT_MAX = 8 << 20, TEXTS_MAX = 16 };
 
-/* The last one: the user's file may be a copy of ours. */
-static const char *find_variables(const char *text, size_t size)
+/* The variables in the last line of @text, if it is ours: a list in JSON, and nothing behind it. *@size becomes the size
+ * of the user's file. NULL: an earlier version wrote the text. */
+static json_t *read_variables(const char *text, size_t *size)
 {
-    const char *found = NULL, *next = text;
-    while ((next = memmem(next, size - (size_t)(next - text), VARIABLES, strlen(VARIABLES))))
+    const char *found = NULL, *next = text, *const end = text + *size;
+    while ((next = memmem(next, (size_t)(end - next), VARIABLES, strlen(VARIABLES))))
         found = next++;
-    return found;
+    const char *list = found ? found + strlen(VARIABLES) : end;
+    const size_t length = (size_t)(end - list);
+    if (!found || memchr(list, '\n', length) != end - 1)
+        return NULL;
+    json_t *j = json_loadb(list, length, 0, NULL);
+    if (json_is_array(j)) {
+        *size = (size_t)(found - text);
+        return j;
+    }
+    json_decref(j);
+    return NULL;
 }
 
 int lab_save_text(const struct lab *l, const struct topology *t, const char *text, size_t size,
                   struct err *e)
 {
-    const char *before = find_variables(text, size);
-    _cleanup_json_ json_t *j = json_array();
+    _cleanup_json_ json_t *before = read_variables(text, &size), *now = json_array();
     strv_each (variable, t->variables)
-        json_array_append_new(j, json_string(variable));
-    _cleanup_free_ char *variables = json_dumps(j, JSON_COMPACT), *whole = NULL;
-    whole = xasprintf("%.*s" VARIABLES "%s\n", (int)(before ? before - text : (long)size), text,
-                      variables ? variables : "[]");
-    int r = write_file_atomic(l->dir, TEXT, whole, strlen(whole), 0600);
+        json_array_append_new(now, json_string(variable));
+    _cleanup_free_ char *list = json_dumps(now, JSON_COMPACT), *line = NULL, *whole = NULL;
+    line = xasprintf(VARIABLES "%s\n", list);
+    const size_t length = strlen(line);
+    whole = xcalloc(1, size + length + 1);
+    memcpy(whole, text, size);
+    memcpy(whole + size, line, length + 1);
+    int r = write_file_atomic(l->dir, TEXT, whole, size + length, 0600);
     return r < 0 ? err_set(e, r, "write `" TEXT "` of lab `%s`", l->name) : 0;
-}
-
-static strv read_variables(const char *text)
-{
-    const char *at = find_variables(text, strlen(text));
-    _cleanup_json_ json_t *j =
-        at ? json_loads(at + strlen(VARIABLES), JSON_DISABLE_EOF_CHECK, NULL) : NULL;
-    const json_t *one;
-    size_t i;
-    strv out = NULL;
-    json_array_foreach (j, i, one)
-        if (json_string_value(one))
-            strv_add(&out, json_string_value(one));
-    return out;
 }
 
 int lab_parse_text(const struct lab *l, const char *text, struct topology **out, struct err *e)
 {
     struct topology_faults faults = {0};
-    _cleanup_strv_ strv variables = read_variables(text);
-    const struct topology_options o = {
-        .name = l->name, .environ = variables, .ovs_as_bridge = true, .skip_binds = true};
-    int r = topology_parse(text, strlen(text), l->file, &o, out, &faults, e);
+    size_t size = strlen(text), i;
+    _cleanup_json_ json_t *list = read_variables(text, &size);
+    const json_t *one;
+    _cleanup_strv_ strv variables = NULL;
+    json_array_foreach (list, i, one)
+        if (json_string_value(one))
+            strv_add(&variables, json_string_value(one));
+    const struct topology_options o = {.name = l->name,
+                                       .environ = list ? variables : environ,
+                                       .ovs_as_bridge = true,
+                                       .skip_binds = true};
+    int r = topology_parse(text, size, l->file, &o, out, &faults, e);
     if (r == -EINVAL && faults.lines)
         err_say(e, r, "%s", faults.lines[0]);
     topology_faults_clear(&faults);

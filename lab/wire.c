@@ -12,6 +12,7 @@ struct room {
     int netns, socket; /* -1: not open */
     struct rt *rt;
     int bridge; /* of a switch: the index of its bridge */
+    bool filters_vlans;
 };
 
 struct wiring {
@@ -46,6 +47,7 @@ static int find_bridge(struct room *room, const struct lab_node *n, struct err *
     if (r < 0)
         return err_set(e, r, "find the bridge of switch `%s`", n->name);
     room->bridge = link.index;
+    room->filters_vlans = link.has_vlans;
     return 0;
 }
 
@@ -150,6 +152,16 @@ static int put_into_vlans(struct rt_batch *b, int bridge, int port, const struct
     return err_say(e, r, "this kernel has no VLAN filtering on bridges; remove `vlan` and `trunk`");
 }
 
+static bool switch_has_vlans(const struct topology *t, size_t node)
+{
+    for (size_t i = 0; i < t->link_count; i++)
+        for (int k = 0; k < 2; k++)
+            if (t->links[i].ends[k].what == END_NODE && t->links[i].ends[k].node == node &&
+                lab_vlans_any(&t->links[i].vlans))
+                return true;
+    return false;
+}
+
 /* The end is there; @peer: it could not be put into its bridge when it was made. */
 static int finish_end(struct wiring *w, const struct lab_endpoint *end, struct room *room,
                       const struct lab_vlans *vlans, bool peer, struct err *e)
@@ -171,6 +183,9 @@ static int finish_end(struct wiring *w, const struct lab_endpoint *end, struct r
             r = put_into_vlans(b, room->bridge, link.index, vlans, e);
         if (r < 0)
             return r;
+    } else if (room->filters_vlans &&
+               !switch_has_vlans(w->t, end->node)) { /* `apply` took the last one */
+        rt_set_vlan_filtering(b, room->bridge, false);
     }
     add_addresses(b, link.index, end);
     rt_set_up(b, link.index);

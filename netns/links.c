@@ -49,7 +49,7 @@ void rt_add_pair(struct rt_batch *b, const struct link_end *here, const struct l
 
 /* ---- VLANs of a bridge's ports ---------------------------------------------------------------*/
 
-static struct nl_msg *filter_vlans(int bridge)
+void rt_set_vlan_filtering(struct rt_batch *b, int bridge, bool on)
 {
     struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWLINK, 0);
     const struct ifinfomsg info = {.ifi_family = AF_UNSPEC, .ifi_index = bridge};
@@ -58,24 +58,51 @@ static struct nl_msg *filter_vlans(int bridge)
         link = nla_nest_start(m, IFLA_LINKINFO);
     if (link && nla_put_string(m, IFLA_INFO_KIND, "bridge") == 0)
         data = nla_nest_start(m, IFLA_INFO_DATA);
-    if (!data || nla_put_u8(m, IFLA_BR_VLAN_FILTERING, 1) < 0) {
+    if (data && nla_put_u8(m, IFLA_BR_VLAN_FILTERING, on) == 0) {
+        nla_nest_end(m, data);
+        nla_nest_end(m, link);
+    } else {
         nlmsg_free(m);
-        return NULL;
+        m = NULL;
     }
-    nla_nest_end(m, data);
-    nla_nest_end(m, link);
-    return m;
+    rt_push(b, m, false, xasprintf("turn VLAN filtering of the bridge %s", on ? "on" : "off"));
 }
 
-static struct nl_msg *change_vlan(int type, int port, unsigned id, unsigned flags)
+static bool put_vlan(struct nl_msg *m, unsigned id, unsigned flags)
 {
-    struct nl_msg *m = nlmsg_alloc_simple(type, 0);
-    const struct ifinfomsg info = {.ifi_family = AF_BRIDGE, .ifi_index = port};
     const struct bridge_vlan_info vlan = {(uint16_t)flags, (uint16_t)id};
+    return nla_put(m, IFLA_BRIDGE_VLAN_INFO, sizeof(vlan), &vlan) == 0;
+}
+
+/* Neighbours are a range. */
+static bool put_vlans(struct nl_msg *m, const uint16_t *ids, size_t count)
+{
+    for (size_t i = 0, end; i < count; i = end) {
+        for (end = i + 1; end < count && ids[end] == ids[end - 1] + 1;)
+            end++;
+        if (end == i + 1 ? !put_vlan(m, ids[i], 0)
+                         : !put_vlan(m, ids[i], BRIDGE_VLAN_INFO_RANGE_BEGIN) ||
+                               !put_vlan(m, ids[end - 1], BRIDGE_VLAN_INFO_RANGE_END))
+            return false;
+    }
+    return true;
+}
+
+/* One message for all: the kernel answers each message, and there may be 4094 VLANs. */
+static struct nl_msg *change_vlans(int type, int port, unsigned untagged, const uint16_t *tagged,
+                                   size_t count)
+{
+    enum { ACCESS = BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED, ROOM = 128, EACH = 8 };
+    struct nl_msg *m = nlmsg_alloc_size(ROOM + EACH * count);
+    const struct ifinfomsg info = {.ifi_family = AF_BRIDGE, .ifi_index = port};
     struct nlattr *of_bridge = NULL;
-    if (m && nlmsg_append(m, (void *)&info, sizeof(info), NLMSG_ALIGNTO) == 0)
-        of_bridge = nla_nest_start(m, IFLA_AF_SPEC);
-    if (!of_bridge || nla_put(m, IFLA_BRIDGE_VLAN_INFO, sizeof(vlan), &vlan) < 0) {
+    if (m) {
+        nlmsg_hdr(m)->nlmsg_type = (uint16_t)type;
+        if (nlmsg_append(m, (void *)&info, sizeof(info), NLMSG_ALIGNTO) == 0)
+            of_bridge = nla_nest_start(m, IFLA_AF_SPEC);
+    }
+    if (!of_bridge || !put_vlans(m, tagged, count) ||
+        (untagged && !put_vlan(m, untagged, type == RTM_SETLINK ? ACCESS : 0))) {
         nlmsg_free(m);
         return NULL;
     }
@@ -86,17 +113,12 @@ static struct nl_msg *change_vlan(int type, int port, unsigned id, unsigned flag
 void rt_set_port_vlans(struct rt_batch *b, int bridge, int port, unsigned untagged,
                        const uint16_t *tagged, size_t count)
 {
-    enum { DEFAULT = 1, ACCESS = BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED };
-    rt_push(b, filter_vlans(bridge), false, xstrdup("turn VLAN filtering of the bridge on"));
-    if (untagged != DEFAULT)
-        rt_push(b, change_vlan(RTM_DELLINK, port, DEFAULT, 0), false,
-                xstrdup("take the port out of VLAN 1"));
-    for (size_t i = 0; i < count; i++)
-        rt_push(b, change_vlan(RTM_SETLINK, port, tagged[i], 0), false,
-                xasprintf("put the port into VLAN %u", tagged[i]));
-    if (untagged && untagged != DEFAULT)
-        rt_push(b, change_vlan(RTM_SETLINK, port, untagged, ACCESS), false,
-                xasprintf("put the port into VLAN %u", untagged));
+    enum { DEFAULT = 1 };
+    rt_set_vlan_filtering(b, bridge, true);
+    rt_push(b, change_vlans(RTM_DELLINK, port, DEFAULT, NULL, 0), false,
+            xstrdup("take the port out of VLAN 1"));
+    rt_push(b, change_vlans(RTM_SETLINK, port, untagged, tagged, count), false,
+            xstrdup("put the port into its VLANs"));
 }
 
 /* ---- macvlan ---------------------------------------------------------------------------------*/

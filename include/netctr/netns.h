@@ -308,8 +308,10 @@ void rt_add_fdb(struct rt_batch *b, int port_index, const uint8_t mac[6]);
 /** Turns multicast snooping (IFLA_BR_MCAST_SNOOPING), STP and VLAN filtering off. Adds nothing to
  *  the batch if they are off. */
 void rt_set_plain_bridge(struct rt_batch *b, const struct link *bridge);
+/** Has a bridge keep VLANs apart, or not. -EOPNOTSUPP as below. */
+void rt_set_vlan_filtering(struct rt_batch *b, int bridge, bool on);
 /** Has a bridge keep VLANs apart, and puts one of its ports into VLANs: @untagged (0: none) for frames without a tag, and
- *  @tagged[@count]. The port is one that was just put into the bridge, in VLAN 1 alone. -EOPNOTSUPP: the kernel has no VLAN
+ *  @tagged[@count], in ascending order. The port is one that was just put into the bridge, in VLAN 1 alone. -EOPNOTSUPP: the kernel has no VLAN
  *  filtering (CONFIG_BRIDGE_VLAN_FILTERING). */
 void rt_set_port_vlans(struct rt_batch *b, int bridge, int port, unsigned untagged,
                        const uint16_t *tagged, size_t count);

@@ -158,11 +158,11 @@ struct lab_endpoint {
 /** The VLANs of a switch's port (`vlan`, `trunk`). None: those of a switch that knows no VLANs. */
 struct lab_vlans {
     unsigned untagged; /**< 0: frames without a tag are dropped */
-    uint16_t *tagged;  /**< owned; in the order of the file */
+    uint16_t *tagged;  /**< owned; in ascending order */
     size_t count;
 };
 bool lab_vlans_any(const struct lab_vlans *v);
-bool lab_vlans_equal(const struct lab_vlans *a, const struct lab_vlans *b); /**< also in order */
+bool lab_vlans_equal(const struct lab_vlans *a, const struct lab_vlans *b);
 /** Adds the keys of the file to @link. */
 void lab_vlans_put(json_t *link, const struct lab_vlans *v);
 struct lab_link {

@@ -294,6 +294,17 @@ static void read_line(struct conf *c, char *text, unsigned line)
         read_key(c, machine, key, value, line);
 }
 
+/* Those that YAML takes for the end of a line, or not at all. */
+static bool has_controls(const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    for (; *s; s++)
+        if ((*s < ' ' && !strchr("\t\r\n", *s)) || *s == 0x7f || (s[0] == 0xc2 && s[1] < 0xa0) ||
+            (s[0] == 0xe2 && s[1] == 0x80 && (s[2] & 0xfe) == 0xa8))
+            return true;
+    return false;
+}
+
 bool conf_read(struct conf *c, const char *text, size_t size)
 {
     _cleanup_free_ char *copy = xstrndup(text, size);
@@ -302,6 +313,10 @@ bool conf_read(struct conf *c, const char *text, size_t size)
         fault(c->r, at_line(1),
               size > CONF_MAX ? "this file has more than 256 KiB; it is no lab.conf"
                               : "this is not UTF-8 text; correct the file");
+        return false;
+    }
+    if (has_controls(copy)) {
+        fault(c->r, at_line(1), "this file has control characters; remove them");
         return false;
     }
     char *next = copy + (skip_prefix(copy, "\xef\xbb\xbf") ? 3 : 0);

@@ -223,7 +223,7 @@ static void put_machine(struct writer *w, size_t machine, bool shared)
     size_t sysctl = 0;
     while (!streq(conf_keys[sysctl].name, "sysctl"))
         sysctl++;
-    put(w, m->line, "    %s:", m->name);
+    put(w, m->line, "    \"%s\":", m->name);
     put_keys(w, machine);
     put_sysctls(w, machine, sysctl);
     put_files(w, m, shared, startup);
@@ -251,8 +251,8 @@ static size_t *count_members(const struct conf *c)
 static void put_end(struct writer *w, const struct conf_port *p)
 {
     _cleanup_free_ char *mac = p->mac ? quoted(p->mac) : NULL;
-    put(w, p->line, "        - {node: %s, interface: eth%u%s%s}", w->c->machines[p->machine].name,
-        p->number, mac ? ", mac: " : "", mac ? mac : "");
+    put(w, p->line, "        - {node: \"%s\", interface: eth%u%s%s}",
+        w->c->machines[p->machine].name, p->number, mac ? ", mac: " : "", mac ? mac : "");
 }
 
 static const struct conf_port *other_port(const struct conf *c, size_t i)
@@ -283,7 +283,7 @@ static void put_links(struct writer *w, const size_t *members)
             continue;
         }
         _cleanup_free_ char *lan = switch_name(c, c->domains[p->domain]);
-        put(w, p->line, "        - {node: %s, interface: p%u}", lan, ++used[p->domain]);
+        put(w, p->line, "        - {node: \"%s\", interface: p%u}", lan, ++used[p->domain]);
     }
 }
 
@@ -370,7 +370,7 @@ static void conf_write(const struct conf *c, struct kathara_text *out)
     for (size_t i = 0; i < c->domain_count; i++) {
         _cleanup_free_ char *lan = switch_name(c, c->domains[i]);
         if (members[i] != 2 && members[i])
-            put(&w, 1, "    %s: {kind: bridge}", lan);
+            put(&w, 1, "    \"%s\": {kind: bridge}", lan);
     }
     put_links(&w, members);
     note_unread(&w, 1, "shared.shutdown", "no script runs before a lab goes down");

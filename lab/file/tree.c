@@ -374,6 +374,7 @@ const struct tree *tree_parse(struct reader *r, struct forest *f, const char *te
     }
     if (!yaml_parser_initialize(&b.parser))
         abort();
+    yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING); /* a copy is kept as text */
     yaml_parser_set_input_string(&b.parser, (const unsigned char *)text, size);
     const struct tree *root = read_document(&b);
     yaml_parser_delete(&b.parser);

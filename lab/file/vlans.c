@@ -40,7 +40,7 @@ void vlan_read(struct reader *r, const struct key *key, const struct tree *value
 }
 
 /* "10", "10-19" */
-static void add_vlans(struct reader *r, const struct tree *v, bool *seen, struct lab_vlans *to)
+static void add_vlans(struct reader *r, const struct tree *v, bool *seen)
 {
     const char *dash = strchr(v->text, '-');
     _cleanup_free_ char *first =
@@ -58,8 +58,6 @@ static void add_vlans(struct reader *r, const struct tree *v, bool *seen, struct
             return;
         }
         seen[id] = true;
-        to->tagged = xrealloc(to->tagged, to->count + 1, sizeof(*to->tagged));
-        to->tagged[to->count++] = (uint16_t)id;
     }
 }
 
@@ -67,10 +65,14 @@ void trunk_read(struct reader *r, const struct key *key, const struct tree *valu
 {
     struct lab_vlans *vlans = (struct lab_vlans *)((char *)to + key->offset);
     bool seen[VLAN_MAX + 1] = {false};
+    vlans->tagged = xcalloc(VLAN_MAX + 1, sizeof(*vlans->tagged));
     if (value->kind == TREE_TEXT)
-        add_vlans(r, value, seen, vlans);
+        add_vlans(r, value, seen);
     for (size_t i = 0; value->kind == TREE_LIST && i < value->count; i++)
-        add_vlans(r, value->items[i].value, seen, vlans);
+        add_vlans(r, value->items[i].value, seen);
+    for (unsigned id = VLAN_MIN; id <= VLAN_MAX; id++)
+        if (seen[id])
+            vlans->tagged[vlans->count++] = (uint16_t)id;
 }
 
 static bool is_switch(const struct reader *r, const struct lab_endpoint *end)

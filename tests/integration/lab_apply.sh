@@ -166,6 +166,7 @@ variables() {
     write <<'END'
 name: t
 mgmt: false
+# variables: a comment of the user's
 topology:
   defaults: {kind: linux, image: "@ROOT@", cmd: sleep 1000}
   nodes: {a: {env: {COLOUR: "${COLOUR:=none}"}}, b: }
@@ -183,7 +184,12 @@ END
     NET=8 lab apply -q "$file"
     assert_eq "$(in_node a sh -c 'echo $COLOUR')" none
     in_node b ping -c 1 -W 2 10.1.8.1 >/dev/null
-    assert_eq "$(grep -c '^# variables: ' "$state/labs/t/topology.yml")" 1
+    assert_eq "$(grep -c '^# variables: \[' "$state/labs/t/topology.yml")" 1
+    echo COLOUR=green >"$tmp/more"
+    sed -i 's|^  nodes: .*|  nodes: {a: {env-files: [more]}, b: }|' "$file"
+    assert_contains "$(NET=8 lab diff "$file" || [ $? = 1 ])" '~ node a: env'
+    NET=8 lab apply -q "$file"
+    assert_eq "$(in_node a sh -c 'echo $COLOUR')" green
     lab down t >/dev/null
 }
 t 'variables of the environment are those of when the lab came up' variables

@@ -167,6 +167,12 @@ relay_dies() {
     wait_for 10 is_another "$pid"
     wait_for 10 all_applied
     delays 10.1.0.2 50
+    # While a command has the lab, the guard waits for it.
+    pid=$(relay)
+    flock "$state/labs/t/lock" sh -c "kill -9 $pid; sleep 2"
+    wait_for 10 is_another "$pid"
+    wait_for 15 all_applied
+    delays 10.1.0.2 50
     kill -9 $(pgrep -f '^netctr relay, guard')
     pid=$(relay)
     kill -9 "$pid"

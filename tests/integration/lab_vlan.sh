@@ -71,11 +71,26 @@ kept_apart() {
     netctr lab apply -q "$file"
     reaches a20 10.0.0.1
     assert_fails reaches a20 10.0.0.4
+    # As many as there are; and a switch that has none any more lets tagged frames pass.
+    sed -i 's/trunk: \[10-12, 20\]/trunk: 1-4094/' "$file"
+    netctr lab apply -q "$file"
+    reaches b20 10.0.0.9
     netctr lab save t >"$tmp/saved.clab.yml"
     netctr lab down t >/dev/null
     netctr lab up -q "$tmp/saved.clab.yml"
     reaches a20 10.0.0.3
     assert_fails reaches a20 10.0.0.4
+    netctr lab down t >/dev/null
+    write
+    netctr lab up -q "$file"
+    sed -i -e 's/ vlan: [0-9]*,//' -e 's/, trunk: [^]]*\]//' "$file"
+    netctr lab apply -q "$file"
+    reaches a10 10.0.0.4
+    netctr lab exec -n t b10 ip link add link eth1 name eth1.20 type vlan id 20
+    netctr lab exec -n t b10 ip addr add 10.20.0.1/24 dev eth1.20
+    netctr lab exec -n t b10 ip link set eth1.20 up
+    netctr lab exec -n t r ip addr add 10.20.0.2/24 dev eth1.20
+    reaches b10 10.20.0.2
     netctr lab down t >/dev/null
     assert_clean
 }
