@@ -25,8 +25,13 @@ void lab_vlans_put(json_t *link, const struct lab_vlans *v)
     if (!v->count)
         return;
     json_t *trunk = json_array();
-    for (size_t i = 0; i < v->count; i++)
-        json_array_append_new(trunk, json_integer(v->tagged[i]));
+    for (size_t i = 0, end; i < v->count; i = end) {
+        for (end = i + 1; end < v->count && v->tagged[end] == v->tagged[end - 1] + 1;)
+            end++;
+        json_array_append_new(trunk, end == i + 1
+                                         ? json_integer(v->tagged[i])
+                                         : json_sprintf("%u-%u", v->tagged[i], v->tagged[end - 1]));
+    }
     json_object_set_new(link, "trunk", trunk);
 }
 
