@@ -87,6 +87,8 @@ char *lab_range_id(const struct lab *l);
 /** Keeps the text of @t as the topology in force, with the variables that @t used. */
 int lab_save_text(const struct lab *l, const struct topology *t, const char *text, size_t size,
                   struct err *e);
+/** Is that what is kept, with the same variables? */
+bool lab_has_text(const struct lab *l, const struct topology *t, const char *text, size_t size);
 /** Keeps the topology that was in force as one that an interrupted change may have left. */
 int lab_keep_text(const struct lab *l, struct err *e);
 /** All of them and the last, oldest first; the caller owns the vector. */

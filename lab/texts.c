@@ -32,12 +32,29 @@ static json_t *read_variables(const char *text, size_t *size)
     return NULL;
 }
 
+static json_t *variables_of(const struct topology *t)
+{
+    json_t *list = json_array();
+    strv_each (variable, t->variables)
+        json_array_append_new(list, json_string(variable));
+    return list;
+}
+
+bool lab_has_text(const struct lab *l, const struct topology *t, const char *text, size_t size)
+{
+    _cleanup_free_ char *kept = NULL;
+    size_t kept_size;
+    if (read_state_at(l->dir, TEXT, TEXT_MAX, &kept, &kept_size) < 0)
+        return false;
+    _cleanup_json_ json_t *then = read_variables(kept, &kept_size),
+                          *ignored = read_variables(text, &size), *now = variables_of(t);
+    return kept_size == size && memcmp(kept, text, size) == 0 && (!then || json_equal(then, now));
+}
+
 int lab_save_text(const struct lab *l, const struct topology *t, const char *text, size_t size,
                   struct err *e)
 {
-    _cleanup_json_ json_t *before = read_variables(text, &size), *now = json_array();
-    strv_each (variable, t->variables)
-        json_array_append_new(now, json_string(variable));
+    _cleanup_json_ json_t *before = read_variables(text, &size), *now = variables_of(t);
     _cleanup_free_ char *list = json_dumps(now, JSON_COMPACT), *line = NULL, *whole = NULL;
     line = xasprintf(VARIABLES "%s\n", list);
     const size_t length = strlen(line);

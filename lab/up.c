@@ -143,14 +143,6 @@ static int make(struct raising *x, struct err *e)
 
 /* ---- the transaction -------------------------------------------------------------------------*/
 
-static bool same_text(const struct lab *l, const struct lab_options *o)
-{
-    _cleanup_free_ char *text = NULL;
-    size_t size;
-    return read_state_at(l->dir, "topology.yml", o->text_size + 1, &text, &size) == 0 &&
-           size == o->text_size && memcmp(text, o->text, size) == 0;
-}
-
 static int refuse_running(const struct lab *l, struct err *e)
 {
     if (l->state == LAB_CHANGES)
@@ -175,7 +167,7 @@ static int look_before(struct raising *x, bool existed, struct err *e)
             return r;
         existed = true;
     }
-    x->again = existed && l->state == LAB_UP && same_text(l, x->o);
+    x->again = existed && l->state == LAB_UP && lab_has_text(l, x->t, x->o->text, x->o->text_size);
     if (!existed || x->again)
         return 0;
     int r = lab_take_down(x->engine, l, NULL, false, e);
