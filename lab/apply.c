@@ -231,6 +231,17 @@ static bool was_there(const struct lab_diff *c, const struct lab_node *n, const 
     return true;
 }
 
+/* @name itself, or a VLAN of it, as in eth1.20. */
+static bool has_interface(char *const *argv, const char *name)
+{
+    strv_each (word, argv) {
+        const char *rest = skip_prefix(word, name);
+        if (rest && (!*rest || *rest == '.'))
+            return true;
+    }
+    return false;
+}
+
 /* An interface that was made again lost what these lines had given it. */
 static bool names_new_link(const struct lab_diff *c, size_t node, const struct lab_exec *line)
 {
@@ -238,7 +249,7 @@ static bool names_new_link(const struct lab_diff *c, size_t node, const struct l
         for (int k = 0; k < 2; k++) {
             const struct lab_endpoint *end = &c->t->links[i].ends[k];
             if (c->links[i] == LINK_NEW && end->what == END_NODE && end->node == node &&
-                strv_has(line->argv, end->interface))
+                has_interface(line->argv, end->interface))
                 return true;
         }
     return false;
