@@ -30,6 +30,8 @@ struct lab_choice {
     {                                                                                              \
         "images", 0, OPTION_TEXT, "DIR", "a directory of root directories named as images", &(dir) \
     }
+/** Is it the lab.conf of a Kathara lab, by its name? */
+bool lab_is_kathara(const char *path);
 /** Reads the topology file that @c or @word names, or the one in this directory. Prints all faults but the first, which is
  *  the error. The caller owns *@text and *@out. */
 int lab_read(const struct lab_choice *c, const char *word, const struct topology_options *o,

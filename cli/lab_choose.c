@@ -26,7 +26,7 @@ static char *kathara_in(const char *dir)
     return NULL;
 }
 
-static bool is_kathara(const char *path)
+bool lab_is_kathara(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return streq(slash ? slash + 1 : path, TOPOLOGY_KATHARA);
@@ -88,8 +88,8 @@ int lab_read(const struct lab_choice *c, const char *word, const struct topology
         return err_say(e, r, "topology file `%s` is not a regular file", path);
     if (r < 0)
         return err_set(e, r, "read topology file `%s`", path);
-    r = is_kathara(path) ? topology_import(text, size, path, o, out, &faults, e)
-                         : topology_parse(*text, *size, path, o, out, &faults, e);
+    r = lab_is_kathara(path) ? topology_import(text, size, path, o, out, &faults, e)
+                             : topology_parse(*text, *size, path, o, out, &faults, e);
     if (r == -EINVAL && faults.lines)
         r = report(&faults, e);
     topology_faults_clear(&faults);

@@ -2,7 +2,6 @@
 #include "lab.h"
 
 #include <errno.h>
-#include <string.h>
 
 int lab_import_command(const struct cli *cli, const struct command *command, int argc, char **argv,
                        struct err *e)
@@ -22,8 +21,7 @@ int lab_import_command(const struct cli *cli, const struct command *command, int
     int r = lab_read(&choice, first < argc ? argv[first] : NULL, &how, &text, &size, &t, e);
     if (r < 0)
         return r;
-    const char *slash = strrchr(t->file, '/');
-    if (!streq(slash + 1, TOPOLOGY_KATHARA))
+    if (!lab_is_kathara(t->file))
         return err_say(e, -EINVAL, "`%s` is a topology file already", t->file);
     strv_each (note, t->notes)
         fprintf(stderr, "netctr: %s\n", note);

@@ -9,7 +9,7 @@
  *     wire.c            links, and bridges inside nodes
  *     switch.c          one bridge
  *     opened.c          how many namespaces may be open at once
- *     impair.c          what is done to the packets of links: by netem, or by relay.c, relay_main.c, relay_queue.c
+ *     impair.c          what is done to the packets of links: by netem, or by a relay (relay*.c)
  *     links.c           links of a lab that runs: shown, changed
  *     changes.c         what was changed since it came up
  *     program.c         a node's container: image, environment, binds
@@ -21,7 +21,7 @@
  *     tester.c, test_run.c, test_choose.c, probe.c   its tests
  *     crew.c            worker processes, because an engine belongs to one process
  *     image.c, host_tree.c   from an image's name to a root directory
- *     record.c          what is on disk
+ *     record.c, texts.c what is on disk
  */
 #pragma once
 
@@ -97,6 +97,7 @@ int lab_read_texts(const struct lab *l, strv *out, struct err *e);
 void lab_drop_texts(const struct lab *l);
 /** Reads one of them. The caller owns *@out. */
 int lab_parse_text(const struct lab *l, const char *text, struct topology **out, struct err *e);
+
 /* ---- image.c, host_tree.c --------------------------------------------------------------------*/
 
 /** An image's root directory, and what it runs by default. */

@@ -311,8 +311,8 @@ void rt_set_plain_bridge(struct rt_batch *b, const struct link *bridge);
 /** Has a bridge keep VLANs apart, or not. -EOPNOTSUPP as below. */
 void rt_set_vlan_filtering(struct rt_batch *b, int bridge, bool on);
 /** Has a bridge keep VLANs apart, and puts one of its ports into VLANs: @untagged (0: none) for frames without a tag, and
- *  @tagged[@count], in ascending order. The port is one that was just put into the bridge, in VLAN 1 alone. -EOPNOTSUPP: the kernel has no VLAN
- *  filtering (CONFIG_BRIDGE_VLAN_FILTERING). */
+ *  @tagged[@count], in ascending order. The port was just put into the bridge, and is in VLAN 1 alone. -EOPNOTSUPP: the
+ *  kernel has no VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING). */
 void rt_set_port_vlans(struct rt_batch *b, int bridge, int port, unsigned untagged,
                        const uint16_t *tagged, size_t count);
 static inline bool link_is_plain_bridge(const struct link *bridge)

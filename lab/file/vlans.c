@@ -78,6 +78,7 @@ void trunk_read(struct reader *r, const struct key *key, const struct tree *valu
     for (unsigned id = VLAN_MIN; id <= VLAN_MAX; id++)
         if (seen[id])
             vlans->tagged[vlans->count++] = (uint16_t)id;
+    vlans->tagged = xrealloc(vlans->tagged, vlans->count + 1, sizeof(*vlans->tagged));
 }
 
 static bool is_switch(const struct reader *r, const struct lab_endpoint *end)

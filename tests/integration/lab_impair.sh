@@ -191,6 +191,9 @@ relay_dies() {
     at_a ip link del impair0
     wait_for 5 answers_at_once
     assert_eq "$(inspect '.links[0].ends[0].applied, .links[0].ends[1].applied' | xargs)" 'false true'
+    # An interface that is gone does not keep programs from being restarted.
+    at_a ip link del eth1
+    netctr lab restart -n t b
 }
 is_another() { # PID
     local now
